@@ -1,0 +1,119 @@
+"""The model folder: which names are models, which files belong to one, and the options of ``NAME.toml``.
+
+Layouts: ``NAME.tflite``, ``NAME/`` holding a SavedModel, ``NAME/VERSION/{model.tflite|saved_model.pb}``;
+beside them ``NAME.labels.txt`` (one label a line) and ``NAME.toml`` (``ModelOptions``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mmwire.errors import ModelError, RequestError
+
+MODEL_SUFFIX = ".tflite"
+LABELS_SUFFIX = ".labels.txt"
+OPTIONS_SUFFIX = ".toml"
+MODEL_FILE = "model.tflite"
+SAVED_MODEL_FILE = "saved_model.pb"
+IGNORED_SUFFIXES = (".part", ".tmp")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_VERSION = re.compile(r"[1-9][0-9]{0,17}\Z")  # a positive integer that fits 64 bits
+
+
+def is_model_name(name: str) -> bool:
+    """Return whether ``name`` may be a model's: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``."""
+    return _NAME.match(name) is not None
+
+
+def require_model_name(name: str) -> str:
+    """Return ``name`` unchanged.
+
+    Raises:
+        RequestError: ``BAD_REQUEST``, the name could not be any model's.
+    """
+    if not is_model_name(name):
+        raise RequestError(
+            "BAD_REQUEST",
+            f"{name!r} is not a model name",
+            "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+        )
+    return name
+
+
+def parse_version(text: str) -> int | None:
+    """Return the version that a folder name stands for, None if it stands for none."""
+    return int(text) if _VERSION.match(text) else None
+
+
+def is_ignored(file_name: str) -> bool:
+    """Return whether the folder scan passes a file over: hidden, or a copy in progress."""
+    return file_name.startswith(".") or file_name.endswith(IGNORED_SUFFIXES)
+
+
+def parse_labels(text: str) -> list[str]:
+    """Return the labels of a labels file, one a line; an index is its line number from 0."""
+    return [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """The options of one model, from its ``NAME.toml``. Every key is optional.
+
+    Attributes:
+        threads: Threads of one invocation, 1 to 64; counts against the cores of the box.
+        max_instances: Most interpreters of this model; 0 = as many as there are cores.
+        max_queue: Most requests that wait for this model; 0 = the daemon's default.
+        image_mean: Subtracted from a pixel (0 to 255) for a float input.
+        image_scale: The difference is divided by it. Defaults give [0, 1].
+    """
+
+    threads: int = 1
+    max_instances: int = 0
+    max_queue: int = 0
+    image_mean: float = 0.0
+    image_scale: float = 255.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options by key, for ``mmctl show``."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "threads": (1, 64),
+    "max_instances": (0, 64),
+    "max_queue": (0, 1_000_000),
+}
+
+
+def parse_options(text: str) -> ModelOptions:
+    """Read a ``NAME.toml``.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: no TOML, an unknown key (with the nearest known one), a wrong value.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError("MODEL_INVALID", f"the options file is not TOML: {error}") from None
+    known = {field.name: field for field in fields(ModelOptions)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise ModelError("MODEL_INVALID", f"unknown key {key!r} in the options file", hint)
+        wants_float = known[key].type == "float"
+        if isinstance(value, bool) or not isinstance(value, (int, float) if wants_float else int):
+            raise ModelError("MODEL_INVALID", f"option {key!r}: expected a number, got {value!r}")
+        low, high = _RANGES.get(key, (float("-inf"), float("inf")))
+        if not low <= value <= high:
+            raise ModelError("MODEL_INVALID", f"option {key!r}: expected {low:g} to {high:g}, got {value!r}")
+        values[key] = float(value) if wants_float else value
+    if values.get("image_scale") == 0:
+        raise ModelError("MODEL_INVALID", "option 'image_scale': expected a number other than 0, got 0")
+    return ModelOptions(**values)
