@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 Buffer = bytes | bytearray | memoryview
 
+_U8 = struct.Struct("<B")
 _U16 = struct.Struct("<H")
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
@@ -52,6 +53,11 @@ class Table:
             return None
         offset = _read(_U16, self._buffer, self._vtable + slot)
         return self._position + offset if offset else None
+
+    def u8(self, index: int) -> int:
+        """Return a byte or boolean field; 0 when absent."""
+        field = self._field(index)
+        return 0 if field is None else _read(_U8, self._buffer, field)
 
     def u32(self, index: int) -> int:
         """Return an unsigned 32-bit field; 0 when absent."""

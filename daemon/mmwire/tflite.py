@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mmwire.errors import ModelError
 from mmwire.flatbuffer import Buffer, OutOfBoundsError, Table
@@ -21,7 +22,16 @@ PROVENANCE_ENTRY = "MM_PROVENANCE"
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 _IDENTIFIER = b"TFL3"
+_RESOURCE_OPERATORS = range(142, 145)  # VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE
 _EXTERNAL = 1  # offsets 0 and 1 mean "no external data" in Buffer.offset
+
+
+class ModelState(StrEnum):
+    """How a model remembers from one invocation to the next, and so what brings it back to its beginning."""
+
+    NONE = "none"
+    VARIABLES = "variables"  # variable tensors, which an interpreter can reset
+    RESOURCES = "resources"  # resource variables, which only a fresh interpreter resets
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +40,11 @@ class TfliteFile:
 
     Attributes:
         metadata: Entry name -> (offset, length) of its bytes in the file.
+        state: How the model remembers from one invocation to the next.
     """
 
     metadata: dict[str, tuple[int, int]]
+    state: ModelState = ModelState.NONE
 
     def entry(self, buffer: Buffer, name: str) -> bytes | None:
         """Return the bytes of one metadata entry, None when the file has none of that name."""
@@ -64,14 +76,17 @@ def outline(buffer: Buffer) -> TfliteFile:
 
 def _walk(buffer: Buffer) -> TfliteFile:
     model = Table.root(buffer)
-    for _ in model.tables(1):  # operator codes
-        pass
+    state = ModelState.NONE
     for subgraph in model.tables(2):
         for tensor in subgraph.tables(0):
             tensor.text(3)
+            if tensor.u8(5):
+                state = ModelState.VARIABLES
         for operator in subgraph.tables(3):
             operator.vector(1, 4)
             operator.vector(2, 4)
+    if any(code.u32(3) in _RESOURCE_OPERATORS for code in model.tables(1)):
+        state = ModelState.RESOURCES
     places = [_data_of(table, len(buffer)) for table in model.tables(4)]
     metadata: dict[str, tuple[int, int]] = {}
     for entry in model.tables(6):
@@ -79,7 +94,7 @@ def _walk(buffer: Buffer) -> TfliteFile:
         if index >= len(places):
             raise OutOfBoundsError(f"metadata names buffer {index} of {len(places)}")
         metadata[entry.text(0)] = places[index]
-    return TfliteFile(metadata)
+    return TfliteFile(metadata, state)
 
 
 def _data_of(table: Table, file_bytes: int) -> tuple[int, int]:

@@ -1,0 +1,159 @@
+"""One interpreter with the arithmetic of rows: batched where that gains, one by one where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdaemon.runtime.interface import Answer, Traits
+from mmdaemon.runtime.subgraph import Subgraph, subgraphs
+from mmwire.errors import InferenceError
+from mmwire.tensor import Shape, SignatureSpec
+from mmwire.tflite import ModelState
+
+# Builds an interpreter of the model whose tensors are not allocated yet.
+Build = Callable[[], Any]
+
+
+class InterpreterInstance:
+    """A model in an interpreter of the TFLite family.
+
+    Holds one interpreter for single rows, and one more a signature for batches once a request brings that many rows.
+    Every row finds the model as it was loaded: variable tensors are reset in place, and a model that keeps resources
+    gets a fresh interpreter after each invocation, because nothing else resets those.
+
+    Thread: one at a time.
+    """
+
+    def __init__(self, build: Build, traits: Traits) -> None:
+        self._build = build
+        self._traits = traits
+        self._graphs: dict[str, Subgraph] = {}
+        self._batched: dict[str, Subgraph] = {}
+        self._resized: dict[str, tuple[Shape, ...]] = {}
+        self._interpreters: list[Any] = []
+        self._start()
+        self.signatures: Mapping[str, SignatureSpec] = {name: graph.spec for name, graph in self._graphs.items()}
+
+    def run(
+        self,
+        signature: str,
+        payload: bytes | memoryview,
+        rows: int,
+        shapes: Sequence[Shape] | None,
+        go_on: Callable[[], None],
+    ) -> Answer:
+        """Compute; see ``Instance.run``."""
+        graph = self._graphs[signature]
+        if shapes is not None:
+            return self._run_shaped(graph, payload, tuple(shapes))
+        if rows == 1:
+            row = [
+                np.frombuffer(payload, dtype, count, offset).reshape(shape)
+                for dtype, count, offset, shape in graph.row_layout
+            ]
+            outputs = self._invoke(graph, row)
+            return Answer(outputs, _unexpected(outputs, graph.row_shapes))
+        outputs = self._run_rows(graph, payload, rows, go_on)
+        return Answer(outputs, _unexpected(outputs, [spec.with_rows(rows) for spec in graph.spec.outputs]))
+
+    def close(self) -> None:
+        """Drop the interpreters; their memory goes with the last reference."""
+        self._graphs.clear()
+        self._batched.clear()
+        self._interpreters.clear()
+
+    def _start(self) -> None:
+        """Take up a fresh interpreter in place of whatever is here."""
+        interpreter = self._build()
+        self._graphs = subgraphs(interpreter)
+        for graph in self._graphs.values():
+            graph.allocate()
+        self._batched.clear()
+        self._resized.clear()
+        self._interpreters = [interpreter]
+
+    def _run_rows(
+        self, graph: Subgraph, payload: bytes | memoryview, rows: int, go_on: Callable[[], None]
+    ) -> list[NDArray[Any]]:
+        """Run in batches while they are full, the rest row by row."""
+        name, batch = graph.spec.name, self._traits.batch
+        whole = whole_inputs(graph.spec, payload, rows)
+        parts: list[list[NDArray[Any]]] = []
+        first = 0
+        while first < rows:
+            go_on()
+            count = batch if rows - first >= batch else 1
+            target = self._graphs[name] if count == 1 else self._batched_graph(name)
+            parts.append(self._invoke(target, [value[first : first + count] for value in whole]))
+            first += count
+        # A single value a row becomes an axis of its own.
+        return [np.concatenate([np.atleast_1d(part[k]) for part in parts]) for k in range(len(graph.spec.outputs))]
+
+    def _batched_graph(self, signature: str) -> Subgraph:
+        graph = self._batched.get(signature)
+        if graph is None:
+            interpreter = self._build()
+            graph = subgraphs(interpreter)[signature]
+            graph.resize([spec.with_rows(self._traits.batch) for spec in graph.spec.inputs])
+            self._interpreters.append(interpreter)
+            self._batched[signature] = graph
+        return graph
+
+    def _run_shaped(self, graph: Subgraph, payload: bytes | memoryview, shapes: tuple[Shape, ...]) -> Answer:
+        """Run whole, in the shapes of the request; they stay allocated for the next request of the same shapes."""
+        values: list[NDArray[Any]] = []
+        offset = 0
+        for spec, shape in zip(graph.spec.inputs, shapes, strict=True):
+            values.append(np.frombuffer(payload, spec.dtype, math.prod(shape), offset).reshape(shape))
+            offset += values[-1].nbytes
+        known = self._resized.pop(graph.spec.name, None)
+        if known != shapes:
+            try:
+                graph.resize(list(shapes))
+            except (RuntimeError, ValueError) as error:
+                raise _failure(error) from None
+        outputs = self._invoke(graph, values)
+        self._resized[graph.spec.name] = shapes
+        return Answer(outputs, tuple(output.shape for output in outputs))
+
+    def _invoke(self, graph: Subgraph, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        try:
+            outputs = graph.compute(values)
+            if self._traits.state is ModelState.RESOURCES:
+                self._start()
+            elif self._traits.state is ModelState.VARIABLES:
+                for interpreter in self._interpreters:
+                    interpreter.reset_all_variables()
+        except (RuntimeError, ValueError) as error:
+            raise _failure(error) from None
+        return outputs
+
+
+def whole_inputs(signature: SignatureSpec, payload: bytes | memoryview, rows: int) -> list[NDArray[Any]]:
+    """Return every input with all its rows as a view of the payload, in which they lie one behind the other."""
+    values: list[NDArray[Any]] = []
+    offset = 0
+    for spec in signature.inputs:
+        shape = spec.with_rows(rows)
+        values.append(np.frombuffer(payload, spec.dtype, math.prod(shape), offset).reshape(shape))
+        offset += values[-1].nbytes
+    return values
+
+
+def _unexpected(outputs: list[NDArray[Any]], expected: list[Shape]) -> tuple[Shape, ...] | None:
+    """Return the outputs' shapes when one of them does not follow from the spec and the rows."""
+    for output, shape in zip(outputs, expected, strict=True):
+        if output.shape != shape:
+            return tuple(output.shape for output in outputs)
+    return None
+
+
+def _failure(error: Exception) -> InferenceError:
+    """Map what the runtime raised; its text may run over several lines."""
+    text = " ".join(str(error).split())
+    return InferenceError("INFERENCE_FAILED", f"the runtime refused to compute: {text[:300]}")

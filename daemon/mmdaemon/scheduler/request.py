@@ -1,0 +1,54 @@
+"""One request for inference, from its frame to its reply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mmwire.errors import MmError
+from mmwire.tensor import Shape, SignatureSpec
+
+
+class ReplyTo(Protocol):
+    """Where the reply of a request goes. Exactly one of the two is called, once, outside of the monitor."""
+
+    def on_answer(self, request: Request, version: int, answer: Any, queue_us: int, run_us: int) -> None:
+        """Take the outputs that ``version`` computed."""
+
+    def on_error(self, request: Request, error: MmError) -> None:
+        """Take the reason why there are none."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What a caller asked for, and how long it waits.
+
+    Attributes:
+        reply_to: Gets the reply.
+        request_id: The caller's own number.
+        model: The model's name.
+        version: The version that must answer; 0 = the one that serves.
+        spec: The signature as the caller knows it; a swap that changes it refuses the request.
+        payload: The inputs' bytes in spec order; their size has been checked against the spec.
+        rows: How many rows they hold.
+        shapes: The inputs' shapes, for a signature that is not static.
+        arrived: When it was read, in monotonic seconds.
+        deadline: When the caller stops waiting, in monotonic seconds.
+        is_waiting: Whether it sits in a queue.
+        is_gone: Whether nobody waits for the answer any more.
+    """
+
+    reply_to: ReplyTo
+    request_id: int
+    model: str
+    spec: SignatureSpec
+    payload: bytes | memoryview
+    arrived: float
+    version: int = 0
+    rows: int = 1
+    shapes: Sequence[Shape] | None = None
+    deadline: float = math.inf
+    is_waiting: bool = False
+    is_gone: bool = False
