@@ -7,8 +7,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Protocol
 
-Buffer = bytes | bytearray | memoryview
+Bytes = bytes | bytearray | memoryview
+
+
+class Buffer(Protocol):
+    """What can be walked: ``bytes``, a ``memoryview``, or a file that is read only where it is looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Bytes: ...
+
 
 _U8 = struct.Struct("<B")
 _U16 = struct.Struct("<H")
@@ -24,7 +34,7 @@ class OutOfBoundsError(ValueError):
 def _read(kind: struct.Struct, buffer: Buffer, position: int) -> int:
     if position < 0 or position + kind.size > len(buffer):
         raise OutOfBoundsError(f"offset {position} is outside of {len(buffer)} bytes")
-    return int(kind.unpack_from(buffer, position)[0])
+    return int(kind.unpack(buffer[position : position + kind.size])[0])
 
 
 class Table:

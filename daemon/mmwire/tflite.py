@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mmwire.errors import ModelError
-from mmwire.flatbuffer import Buffer, OutOfBoundsError, Table
+from mmwire.flatbuffer import Buffer, Bytes, OutOfBoundsError, Table
 
 DIGEST_ENTRY = "MM_DIGEST"
 LABELS_ENTRY = "MM_LABELS"
@@ -107,7 +107,7 @@ def _data_of(table: Table, file_bytes: int) -> tuple[int, int]:
     return table.vector(0, 1)
 
 
-def content_digest(buffer: Buffer, place: tuple[int, int]) -> bytes:
+def content_digest(buffer: Bytes, place: tuple[int, int]) -> bytes:
     """Return SHA-256 over the whole file with the digest's own bytes taken as zero."""
     offset, length = place
     view = memoryview(buffer)
@@ -117,7 +117,7 @@ def content_digest(buffer: Buffer, place: tuple[int, int]) -> bytes:
     return digest.digest()
 
 
-def verify_content(buffer: Buffer, file: TfliteFile) -> bool:
+def verify_content(buffer: Bytes, file: TfliteFile) -> bool:
     """Check the digest that the file carries; return whether it carries one.
 
     Raises:
