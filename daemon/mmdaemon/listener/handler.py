@@ -1,0 +1,201 @@
+"""What each frame sets off. One function a frame type; ``HANDLERS`` is the table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from mmdaemon.listener.peer import Handle, Peer
+from mmdaemon.pool.pool import Pool
+from mmdaemon.scheduler.request import Request
+from mmdaemon.scheduler.scheduler import Lease
+from mmwire import message
+from mmwire.errors import MmError, RemoteWireError, RequestError
+from mmwire.frame import FLAG_SHAPED, Frame, FrameType, Limits
+from mmwire.message import Hello, Opened, ResultHead
+from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mismatch
+
+_MAX_HANDLES = 1024  # of one connection
+
+# Takes the document, or the error, that answers an ADMIN frame. Any thread, once.
+Reply = Callable[[dict[str, Any] | MmError], None]
+
+
+class Control(Protocol):
+    """What answers the ADMIN verbs."""
+
+    def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
+        """Begin to answer; returns at once, ``reply`` may be called later and from another thread.
+
+        Raises:
+            MmError: The verb or its arguments are refused.
+        """
+
+    def image_norm(self, model: str) -> tuple[float, float]:
+        """Return mean and scale for the pixels of a float input."""
+
+
+class Handler:
+    """Handles the frames of all peers; is where the replies of requests go.
+
+    Thread: ``on_frame`` by the thread that has the peer's turn; the rest by any.
+    """
+
+    def __init__(self, pool: Pool, control: Control, limits: Limits, software: str) -> None:
+        self._pool = pool
+        self._control = control
+        self._hello = message.hello(Hello(software, limits.max_meta_bytes, limits.max_payload_bytes))
+
+    def on_frame(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
+        """Handle one frame; return a lease when this thread is to run it.
+
+        Raises:
+            RemoteWireError: The frame breaks the protocol.
+        """
+        if frame.type is FrameType.INFER:
+            return self._on_infer(peer, frame, may_run)
+        try:
+            _HANDLERS[frame.type](self, peer, frame)
+        except RemoteWireError:
+            raise
+        except MmError as error:
+            peer.send_frame(message.error(frame.request_id, error))
+        return None
+
+    def on_gone(self, peer: Peer) -> None:
+        """Forget what a peer was waiting for; called by the thread that closed it."""
+        for request in list(peer.pending.values()):
+            self._pool.withdraw(request)
+        peer.pending.clear()
+
+    def _on_hello(self, peer: Peer, frame: Frame) -> None:
+        message.read_hello(frame)
+        peer.send_frame(self._hello)
+
+    def _on_open(self, peer: Peer, frame: Frame) -> None:
+        wanted = message.read_open(frame)
+        if len(peer.handles) >= _MAX_HANDLES:
+            raise RequestError("BAD_REQUEST", f"a connection opens at most {_MAX_HANDLES} handles", "reuse them")
+        with self._pool.scheduler() as scheduler:
+            deployment, spec = scheduler.lane(wanted.model).find(wanted.signature, wanted.version)
+        handle = len(peer.handles) + 1
+        peer.handles[handle] = Handle(wanted.model, spec, wanted.version)
+        mean, scale = self._control.image_norm(wanted.model)
+        peer.send_frame(
+            message.opened(frame.request_id, handle, Opened(wanted.model, deployment.version, spec, mean, scale))
+        )
+
+    def _on_infer(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
+        now = time.monotonic()
+        request_id = frame.request_id
+        try:
+            handle = peer.handles.get(frame.handle)
+            if handle is None:
+                raise RequestError("BAD_REQUEST", f"handle {frame.handle} was not opened here", "send OPEN first")
+            if request_id in peer.pending:
+                raise RequestError("BAD_REQUEST", f"request {request_id} is under way", "give each its own id")
+            rows, shapes = _measure(handle, frame)
+            request = Request(
+                _Reply(self, peer, frame.handle),
+                request_id,
+                handle.model,
+                handle.spec,
+                frame.payload,
+                now,
+                handle.version,
+                rows,
+                shapes,
+                now + frame.remaining_us / 1e6 if frame.remaining_us else math.inf,
+            )
+            peer.pending[request_id] = request
+            try:
+                return self._pool.submit(request, now, may_run)
+            except MmError:
+                del peer.pending[request_id]
+                raise
+        except RemoteWireError:
+            raise
+        except MmError as error:
+            peer.send_frame(message.error(request_id, error))
+            return None
+
+    def _on_cancel(self, peer: Peer, frame: Frame) -> None:
+        request = peer.pending.get(frame.request_id)
+        if request is not None and self._pool.withdraw(request):
+            peer.pending.pop(frame.request_id, None)
+            raise RequestError("CANCELLED", "the caller cancelled the request")
+
+    def _on_admin(self, peer: Peer, frame: Frame) -> None:
+        verb, arguments = message.read_admin(frame)
+        deadline = time.monotonic() + frame.remaining_us / 1e6 if frame.remaining_us else math.inf
+        request_id = frame.request_id
+
+        def reply(document: dict[str, Any] | MmError) -> None:
+            if isinstance(document, MmError):
+                peer.send_frame(message.error(request_id, document))
+            else:
+                peer.send_frame(message.admin_result(request_id, document))
+
+        self._control.start_verb(verb, arguments, deadline, reply)
+
+
+class _Reply:
+    """``ReplyTo`` of the requests of one peer's handle."""
+
+    __slots__ = ("_handle", "_handler", "_peer")
+
+    def __init__(self, handler: Handler, peer: Peer, handle: int) -> None:
+        self._handler = handler
+        self._peer = peer
+        self._handle = handle
+
+    def on_answer(self, request: Request, version: int, answer: Any, queue_us: int, run_us: int) -> None:
+        if self._peer.pending.pop(request.request_id, None) is None:
+            return
+        size = 0
+        for tensor in answer.tensors:
+            size += tensor.nbytes
+        head = ResultHead(version, request.rows, queue_us, run_us, answer.shapes)
+        self._peer.send((message.result_head(request.request_id, self._handle, size, head), *answer.tensors))
+
+    def on_error(self, request: Request, error: MmError) -> None:
+        if self._peer.pending.pop(request.request_id, None) is not None:
+            self._peer.send_frame(message.error(request.request_id, error))
+
+
+def _measure(handle: Handle, frame: Frame) -> tuple[int, tuple[Shape, ...] | None]:
+    """Return the rows of a payload, and its shapes where the spec does not give them.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``: bytes or shapes that do not fit the spec.
+        RemoteWireError: ``BAD_FRAME``: shapes that cannot be read.
+    """
+    spec, size = handle.spec, len(frame.payload)
+    if not frame.flags & FLAG_SHAPED:
+        if size == handle.row_bytes:
+            return 1, None
+        if handle.row_bytes < 0:
+            raise RequestError("BAD_TENSOR", "the inputs' shapes are free; expected them with the request, got none")
+        return rows_in(spec, size), None
+    shapes = message.unpack_shapes(frame.meta, len(spec.inputs))
+    expected = 0
+    for tensor, shape in zip(spec.inputs, shapes, strict=True):
+        if not tensor.accepts(shape) or 0 in shape:
+            raise shape_mismatch(tensor, shape)
+        expected += math.prod(shape) * DTYPE_BYTES[tensor.dtype]
+    if expected != size:
+        raise size_mismatch(spec, size)
+    rows = shapes[0][0] if spec.has_rows else 1
+    if spec.has_rows and any(shape[0] != rows for shape in shapes):
+        raise RequestError("BAD_TENSOR", f"expected the same number of rows in every input, got {list(shapes)}")
+    return rows, None if spec.is_static else shapes
+
+
+_HANDLERS: dict[FrameType, Callable[[Handler, Peer, Frame], None]] = {
+    FrameType.HELLO: Handler._on_hello,
+    FrameType.OPEN: Handler._on_open,
+    FrameType.CANCEL: Handler._on_cancel,
+    FrameType.ADMIN: Handler._on_admin,
+}

@@ -1,0 +1,209 @@
+"""The request threads: leader and followers on one epoll.
+
+Every thread waits on the same epoll. The one that is handed a readable connection reads what is there, re-arms the
+connection, runs the request and writes the reply itself: no hand-off on the hot path. There is one thread more than
+there are cores, and at most as many leases as cores, so one is always free to read
+(docs/decisions/0001-leader-follower-listener.md).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import threading
+import time
+
+from mmdaemon.listener.handler import Handler
+from mmdaemon.listener.peer import Peer
+from mmdaemon.pool.pool import Pool
+from mmdaemon.scheduler.scheduler import Lease
+from mmdaemon.telemetry.log import LOG, log_bug
+from mmwire import message
+from mmwire.errors import CapacityError, RemoteWireError
+from mmwire.frame import Frame, Limits
+
+_ACCEPT = select.EPOLLIN | select.EPOLLONESHOT
+_READS_A_TURN = 4  # then the others have theirs
+_SWEEP_S = 1.0
+_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Loop:
+    """Accepts, reads, runs, replies.
+
+    Args:
+        listening: Bound and listening, non-blocking.
+        pool: Where requests are admitted and leases run.
+        handler: What each frame sets off.
+        limits: What a client may send in a frame.
+        threads: How many; one more than the cores.
+        max_connections: Above it a client is refused with a typed error.
+        max_output_bytes: Of one client's unread replies; above it the client is not read from.
+        stall_s: A client in the middle of a frame, or with unread replies, that moves nothing for so long is dropped.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        pool: Pool,
+        handler: Handler,
+        limits: Limits,
+        threads: int,
+        max_connections: int,
+        max_output_bytes: int,
+        stall_s: float,
+    ) -> None:
+        self._listening = listening
+        self._pool = pool
+        self._handler = handler
+        self._limits = limits
+        self._max_connections = max_connections
+        self._max_output_bytes = max_output_bytes
+        self._stall_s = stall_s
+        self._epoll = select.epoll()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._peers: dict[int, Peer] = {}
+        self._is_accepting = True
+        self._is_stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"mm-request-{number}", daemon=True) for number in range(threads)
+        ]
+        self._threads.append(threading.Thread(target=self._sweep, name="mm-sweep", daemon=True))
+
+    def start(self) -> None:
+        """Start to accept and serve."""
+        # Edge-triggered and never read: every write to it hands one waiting thread the event.
+        self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
+        self._epoll.register(self._listening.fileno(), _ACCEPT)
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Let one waiting thread take a waiting request."""
+        os.eventfd_write(self._wake_fd, 1)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._peers)
+
+    @property
+    def owes_output(self) -> bool:
+        """Whether a client has replies to read."""
+        return any(peer.has_output for peer in list(self._peers.values()))
+
+    def start_drain(self) -> None:
+        """Stop accepting, and tell every client that new requests go elsewhere."""
+        self._is_accepting = False
+        self._epoll.modify(self._listening.fileno(), 0)
+        goaway = message.goaway().to_bytes()
+        for peer in list(self._peers.values()):
+            peer.send((goaway,))
+
+    def stop(self) -> None:
+        """Close every connection and end the threads. Idempotent."""
+        self._is_stopping.set()
+        for thread in self._threads:
+            while thread.is_alive():
+                self.wake()
+                thread.join(0.05)
+        for peer in list(self._peers.values()):
+            self._close(peer)
+        self._epoll.close()
+
+    def _run(self) -> None:
+        listening_fd = self._listening.fileno()
+        poll, peers, work = self._epoll.poll, self._peers, self._pool.work
+        while not self._is_stopping.is_set():
+            for fd, events in poll(None, 1):
+                peer = peers.get(fd)
+                try:
+                    if peer is not None:
+                        work(self._turn(peer, events))
+                    elif fd == self._wake_fd:
+                        work(self._pool.take())
+                    elif fd == listening_fd:
+                        self._accept()
+                except Exception as error:
+                    log_bug("serving a connection", error)
+                    if peer is not None:
+                        self._close(peer)
+
+    def _turn(self, peer: Peer, events: int) -> Lease | None:
+        """Have one peer's turn; return the lease that this thread is to run."""
+        lease: Lease | None = None
+        try:
+            if peer.begin_turn(events):
+                for _ in range(_READS_A_TURN):
+                    count, more = peer.receive()
+                    if count == 0:
+                        self._close(peer)
+                        return lease
+                    while (frame := peer.wire.next_frame()) is not None:
+                        lease = self._handler.on_frame(peer, frame, lease is None) or lease
+                    if not more:
+                        break
+        except RemoteWireError as error:
+            LOG.info("client pid %d uid %d broke the protocol: %s", peer.pid, peer.uid, error.message)
+            peer.send((message.error(0, error).to_bytes(),))
+            peer.end()
+        except OSError:
+            self._close(peer)
+            return lease
+        if not peer.end_turn():
+            self._close(peer)
+        return lease
+
+    def _accept(self) -> None:
+        if not self._is_accepting:
+            return
+        try:
+            while True:
+                sock, _ = self._listening.accept()
+                sock.setblocking(False)
+                self._welcome(sock)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTORS:
+                LOG.warning("no more descriptors for new connections: %s", os.strerror(error.errno))
+                return  # the sweep arms the listening socket again
+            if error.errno != errno.ECONNABORTED:
+                raise
+        self._epoll.modify(self._listening.fileno(), _ACCEPT)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        peer = Peer(sock, self._epoll, self._limits, self._max_output_bytes)
+        if len(self._peers) >= self._max_connections:
+            error = CapacityError(
+                "TOO_MANY_CONNECTIONS",
+                f"{self._max_connections} clients are connected, which is the limit",
+                "close some, or raise limits.max_connections",
+            )
+            peer.send((_refusal(error).to_bytes(),))
+            peer.close()
+            return
+        self._peers[peer.fd] = peer
+        peer.register()
+
+    def _close(self, peer: Peer) -> None:
+        self._peers.pop(peer.fd, None)
+        peer.close()
+        self._handler.on_gone(peer)
+
+    def _sweep(self) -> None:
+        """Drop clients that stall in the middle of something; keep the listening socket armed."""
+        while not self._is_stopping.wait(_SWEEP_S):
+            limit = time.monotonic() - self._stall_s
+            for peer in list(self._peers.values()):
+                if peer.owes_progress and peer.last_progress < limit:
+                    LOG.info("client pid %d uid %d stalled for %g s: dropped", peer.pid, peer.uid, self._stall_s)
+                    peer.hang_up()
+            if self._is_accepting:
+                self._epoll.modify(self._listening.fileno(), _ACCEPT)
+
+
+def _refusal(error: CapacityError) -> Frame:
+    return message.error(0, error)

@@ -1,0 +1,213 @@
+"""One client's connection: its bytes in and out, without ever blocking on it.
+
+Flow control: replies go out at once as far as the socket takes them; the rest waits in ``_out`` for EPOLLOUT. While
+more than ``max_output_bytes`` wait, nothing more is read from this client. One thread at a time has the *turn* (epoll's
+EPOLLONESHOT sees to it): only that one reads, re-arms and closes. Any thread may send.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from mmdaemon.scheduler.request import Request
+from mmwire.connection import Connection, Role, State
+from mmwire.frame import Frame, Limits
+from mmwire.tensor import SignatureSpec
+
+_JOIN_BYTES = 64 * 1024  # below it, one copy and send() beat sendmsg()
+_IN = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+_OUT = select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLONESHOT
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
+
+
+class Handle:
+    """An opened signature. ``row_bytes`` of a static one saves the hot path the arithmetic."""
+
+    __slots__ = ("model", "row_bytes", "spec", "version")
+
+    def __init__(self, model: str, spec: SignatureSpec, version: int) -> None:
+        self.model = model
+        self.spec = spec
+        self.version = version
+        self.row_bytes = sum(tensor.row_bytes for tensor in spec.inputs) if spec.is_static else -1
+
+
+class Peer:
+    """The shell around one connection's protocol state.
+
+    Args:
+        sock: Connected, non-blocking.
+        epoll: Where it is registered.
+        limits: What it may send in a frame.
+        max_output_bytes: Above it the client is not read from.
+    """
+
+    def __init__(self, sock: socket.socket, epoll: select.epoll, limits: Limits, max_output_bytes: int) -> None:
+        self.wire = Connection(Role.SERVER, limits)
+        self.handles: dict[int, Handle] = {}
+        self.pending: dict[int, Request] = {}
+        self.fd = sock.fileno()
+        self.pid, self.uid, _ = _CREDENTIALS.unpack(
+            sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        self.last_progress = time.monotonic()
+        self.is_closed = False
+        self._sock = sock
+        self._epoll = epoll
+        self._max_output_bytes = max_output_bytes
+        self._lock = threading.Lock()
+        self._out: deque[memoryview] = deque()
+        self._out_bytes = 0
+        self._has_turn = False
+        self._is_ending = False
+
+    def register(self) -> None:
+        """Start to be watched for input."""
+        self._epoll.register(self.fd, _IN)
+
+    @property
+    def owes_progress(self) -> bool:
+        """Whether this client is in the middle of something: no HELLO yet, a frame half sent, replies not read."""
+        return bool(self._out) or self.wire.state is State.GREETING or not self.wire.is_between_frames
+
+    def begin_turn(self, events: int) -> bool:
+        """Take the turn after an event; return whether there may be input to read."""
+        self.last_progress = time.monotonic()
+        with self._lock:
+            self._has_turn = True
+            if events & select.EPOLLOUT:
+                self._flush()
+        return bool(events & (select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR))
+
+    def receive(self) -> tuple[int, bool]:
+        """Read once into the protocol; return the bytes read, -1 for none yet, and whether there may be more.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        room = self.wire.buffer()
+        try:
+            count = self._sock.recv_into(room)
+        except BlockingIOError:
+            return -1, False
+        if count:
+            self.wire.received(count)
+        return count, count == len(room)
+
+    def end_turn(self) -> bool:
+        """Give the turn back and watch for what comes next; False when the connection is to be closed instead."""
+        with self._lock:
+            if self._is_ending and not self._out:
+                return False
+            self._has_turn = False
+            self._arm()
+        return True
+
+    def send_frame(self, frame: Frame) -> None:
+        """Send a frame, or keep it until the client reads; nothing is sent once the protocol was broken."""
+        if self.wire.state is State.CLOSED:
+            return
+        self.wire.sending(frame.type)
+        self.send((frame.to_bytes(),))
+
+    def send(self, parts: Sequence[Any]) -> None:
+        """Send C-contiguous buffers one after the other, or keep what the socket does not take."""
+        with self._lock:
+            if self.is_closed:
+                return
+            if not self._out:
+                sent, parts = self._send_now(parts)
+                if sent is None:
+                    return
+            for part in parts:
+                view = memoryview(part).cast("B")
+                self._out.append(view)
+                self._out_bytes += view.nbytes
+            if self._out and not self._has_turn:
+                self._arm()
+
+    def end(self) -> None:
+        """Close once everything has been sent; called by the thread that has the turn."""
+        self._is_ending = True
+
+    def hang_up(self) -> None:
+        """Break the connection from any thread; whoever gets the turn then closes it."""
+        with self._lock:
+            if not self.is_closed:
+                self._shut_down()
+
+    def close(self) -> None:
+        """Close the socket; called by the thread that has the turn."""
+        with self._lock:
+            self.is_closed = True
+            self._out.clear()
+            self._out_bytes = 0
+            self._sock.close()
+        self.wire.close()
+
+    @property
+    def has_output(self) -> bool:
+        """Whether replies wait for the client to read."""
+        return bool(self._out)
+
+    def _send_now(self, parts: Sequence[Any]) -> tuple[int | None, list[Any]]:
+        """Send what the socket takes; return the byte count (None: broken) and what is left."""
+        try:
+            if len(parts) == 1:
+                data = parts[0]
+                sent = self._sock.send(data)
+            elif sum(part.nbytes if hasattr(part, "nbytes") else len(part) for part in parts) <= _JOIN_BYTES:
+                data = b"".join(parts)
+                sent = self._sock.send(data)
+            else:
+                return self._send_large(parts)
+        except BlockingIOError:
+            return 0, list(parts)
+        except OSError:
+            self._shut_down()
+            return None, []
+        return sent, [] if sent == len(data) else [memoryview(data)[sent:]]
+
+    def _send_large(self, parts: Sequence[Any]) -> tuple[int, list[Any]]:
+        views = [memoryview(part).cast("B") for part in parts if memoryview(part).nbytes]
+        sent = left = self._sock.sendmsg(views)
+        while views and left >= views[0].nbytes:
+            left -= views.pop(0).nbytes
+        if views:
+            views[0] = views[0][left:]
+        return sent, views
+
+    def _flush(self) -> None:
+        try:
+            while self._out:
+                sent = self._sock.send(self._out[0])
+                self._out_bytes -= sent
+                if sent == self._out[0].nbytes:
+                    self._out.popleft()
+                else:
+                    self._out[0] = self._out[0][sent:]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._out.clear()
+            self._out_bytes = 0
+            self._shut_down()
+
+    def _arm(self) -> None:
+        mask = _OUT if self._out else 0
+        if not self._is_ending and self._out_bytes <= self._max_output_bytes:
+            mask |= _IN
+        self._epoll.modify(self.fd, mask)
+
+    def _shut_down(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the other side was faster

@@ -1,0 +1,184 @@
+"""The pool: threads come here with requests and leave with leases; it runs them and replies."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmdaemon.pool.notes import Notes
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.scheduler.request import Request
+from mmdaemon.scheduler.scheduler import Lease, Scheduler
+from mmdaemon.telemetry.log import log_bug
+from mmwire.errors import CapacityError, InternalError, MmError, RequestError
+
+
+class Pool:
+    """Holds the monitor; everything that reads or changes the scheduler goes through here.
+
+    Args:
+        cores: What running invocations share.
+        max_queue: Most waiting requests of a model that does not say otherwise.
+        max_queued_bytes: Most bytes of waiting inputs.
+        grow: Loads one more instance, elsewhere, and hands it to ``on_grown``.
+        dispose: Closes an instance, elsewhere.
+
+    Thread: any, unless a method says otherwise. Nothing slow and no callback runs under the monitor.
+    """
+
+    def __init__(
+        self,
+        cores: int,
+        max_queue: int,
+        max_queued_bytes: int,
+        grow: Callable[[Deployment], None],
+        dispose: Callable[[Any], None],
+    ) -> None:
+        self._monitor = threading.Lock()
+        self._notes = Notes()
+        self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notes)
+        self._grow = grow
+        self._dispose = dispose
+        self._wake: Callable[[], None] = _nobody
+        self._timer = threading.Condition(self._monitor)
+        self._timer_due = math.inf
+        self._timer_thread: threading.Thread | None = None
+        self._is_stopping = False
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Start the deadline timer; ``wake`` makes a listener thread call ``take``."""
+        self._wake = wake
+        self._timer_thread = threading.Thread(target=self._run_timer, name="mm-deadlines", daemon=True)
+        self._timer_thread.start()
+
+    def stop(self) -> None:
+        """Stop the deadline timer. Idempotent."""
+        with self._monitor:
+            self._is_stopping = True
+            self._timer.notify()
+        if self._timer_thread is not None:
+            self._timer_thread.join()
+            self._timer_thread = None
+
+    def submit(self, request: Request, now: float, may_run: bool) -> Lease | None:
+        """Admit a request; return the lease to ``work`` on, None when it waits for another thread.
+
+        Raises:
+            MmError: As ``Scheduler.admit``.
+        """
+        with self._monitor:
+            lease = self._scheduler.admit(request, now, may_run)
+            if request.deadline < self._timer_due and request.is_waiting:
+                self._timer.notify()
+            notes = self._notes.take()
+        if notes is not None:
+            self._follow(notes)
+        return lease
+
+    def take(self) -> Lease | None:
+        """Return the next waiting request that can run now."""
+        with self._monitor:
+            lease = self._scheduler.take(time.monotonic())
+            notes = self._notes.take()
+        if notes is not None:
+            self._follow(notes)
+        return lease
+
+    def work(self, lease: Lease | None) -> None:
+        """Run a lease, reply, and go on with whatever can run next until there is nothing."""
+        while lease is not None:
+            request, version = lease.request, lease.deployment.version
+            answer, error = _run(lease)
+            ended = time.monotonic()
+            # The instance goes back before the reply goes out: the caller's next request must find it idle.
+            with self._monitor:
+                following = self._scheduler.finish(lease, ended, error is not None)
+                notes = self._notes.take()
+            try:
+                if error is None:
+                    queue_us = int((lease.started - request.arrived) * 1e6)
+                    request.reply_to.on_answer(request, version, answer, queue_us, int((ended - lease.started) * 1e6))
+                else:
+                    request.reply_to.on_error(request, error)
+            except Exception as bug:
+                log_bug(f"replying for {request.model!r}", bug)  # the lease that follows must not be lost with it
+            if notes is not None:
+                self._follow(notes)
+            lease = following
+
+    def withdraw(self, request: Request) -> bool:
+        """Forget a request; return whether it had not been started."""
+        with self._monitor:
+            return self._scheduler.withdraw(request)
+
+    def on_grown(self, deployment: Deployment, instance: Any | None) -> None:
+        """Take the instance that ``grow`` loaded, None when it could not."""
+        with self.scheduler() as scheduler:
+            scheduler.on_grown(deployment, instance)
+
+    @contextmanager
+    def scheduler(self) -> Iterator[Scheduler]:
+        """Give the scheduler under the monitor; its effects follow when the block ends. Nothing slow inside."""
+        with self._monitor:
+            yield self._scheduler
+            notes = self._notes.take()
+        if notes is not None:
+            self._follow(notes)
+
+    def _follow(self, notes: Notes) -> None:
+        if notes.wakes:
+            self._wake()
+        for request, error in notes.rejected:
+            request.reply_to.on_error(request, error)
+        for deployment in notes.grown:
+            self._grow(deployment)
+        for instance in notes.closed:
+            self._dispose(instance)
+
+    def _run_timer(self) -> None:
+        while True:
+            with self._monitor:
+                if self._is_stopping:
+                    return
+                now = time.monotonic()
+                self._scheduler.expire(now)
+                notes = self._notes.take()
+                if notes is None:
+                    self._timer_due = self._scheduler.backlog.next_deadline()
+                    self._timer.wait(None if self._timer_due == math.inf else self._timer_due - now)
+                    self._timer_due = -math.inf
+            if notes is not None:
+                self._follow(notes)
+
+
+def _run(lease: Lease) -> tuple[Any, MmError | None]:
+    request = lease.request
+
+    def go_on() -> None:
+        if request.is_gone:
+            raise RequestError("CANCELLED", "the caller cancelled the request")
+        if time.monotonic() >= request.deadline:
+            raise CapacityError(
+                "DEADLINE_EXCEEDED", "the deadline passed between two rows", "send fewer rows at a time"
+            )
+
+    try:
+        if request.is_gone:
+            go_on()
+        answer = lease.instance.run(request.spec.name, request.payload, request.rows, request.shapes, go_on)
+    except MmError as error:
+        return None, error
+    except Exception as error:
+        log_bug(f"running {request.model!r}", error)
+        return None, InternalError(
+            "INTERNAL", f"a bug in the daemon: {type(error).__name__}", "its log has the details"
+        )
+    return answer, None
+
+
+def _nobody() -> None:
+    """Nobody to wake yet."""
