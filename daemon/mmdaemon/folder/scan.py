@@ -1,0 +1,103 @@
+"""One look at the model folder: names, layouts, sidecars, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from mmdaemon.folder.opening import readable_identity
+from mmdaemon.folder.place import resolve_inside
+from mmdaemon.folder.refusal import bad_name, conflict, not_a_file, shown, unreadable
+from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
+from mmdaemon.folder.subfolder import scan_subfolder
+from mmwire.errors import MmError
+from mmwire.manifest import LABELS_SUFFIX, MODEL_SUFFIX, OPTIONS_SUFFIX, is_ignored, is_model_name
+
+
+def scan(folder: Path) -> Snapshot:
+    """Return what lies in the folder now. Opens regular files only, and only to see whether they can be read.
+
+    Thread: any.
+    """
+    try:
+        root = Path(os.path.realpath(folder, strict=True))
+        names = sorted(path.name for path in root.iterdir())
+    except OSError as error:
+        return Snapshot(False, str(unreadable(folder, error)))
+    look = _Look(root)
+    for name in names:
+        look.on_entry(name)
+    return look.snapshot(set(names))
+
+
+class _Look:
+    """One scan under way."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._sources: dict[str, list[Source]] = {}
+        self._problems: list[Problem] = []
+
+    def on_entry(self, entry: str) -> None:
+        """Sort one entry of the top folder in."""
+        path = self._root / entry
+        if is_ignored(entry):
+            return
+        if entry.endswith(MODEL_SUFFIX):
+            name = entry.removesuffix(MODEL_SUFFIX)
+            try:
+                self._on_model_file(name, path)
+            except FileNotFoundError:
+                return  # deleted since the listing
+            except MmError as error:
+                self._on_problem(name, path, error)
+        elif path.is_dir():
+            found = scan_subfolder(self._root, entry, path)
+            self._add(entry, found.sources)
+            for place, reason in found.problems:
+                self._on_problem(entry, place, reason)
+
+    def _on_model_file(self, name: str, path: Path) -> None:
+        place = resolve_inside(self._root, path)
+        if not stat.S_ISREG(place.lstat().st_mode):
+            raise not_a_file(path, stat.S_IFMT(place.lstat().st_mode))
+        if not is_model_name(name):
+            raise bad_name(name)
+        self._add(name, [Source(name, None, "tflite", place, readable_identity(place))])
+
+    def _add(self, name: str, sources: list[Source]) -> None:
+        if sources:
+            self._sources.setdefault(name, []).extend(sources)
+
+    def _on_problem(self, name: str, path: Path, error: MmError) -> None:
+        self._problems.append(Problem(shown(name), shown(path), error))
+
+    def snapshot(self, entries: set[str]) -> Snapshot:
+        """Return the findings, sidecars joined and conflicts named."""
+        sources: dict[str, list[Source]] = {}
+        for name, found in self._sources.items():
+            versions = [source.version for source in found]
+            if len(set(versions)) < len(versions) or (None in versions and len(versions) > 1):
+                self._on_problem(name, self._root / name, conflict(source.path for source in found))
+            labels = self._sidecar(name, LABELS_SUFFIX, entries)
+            options = self._sidecar(name, OPTIONS_SUFFIX, entries)
+            found.sort(key=lambda source: (source.version or 0, source.kind))
+            sources[name] = [replace(source, labels=labels, options=options) for source in found]
+        return Snapshot(
+            True, "", sources, sorted(self._problems, key=lambda problem: (problem.name, problem.path_text))
+        )
+
+    def _sidecar(self, name: str, suffix: str, entries: set[str]) -> Sidecar | None:
+        if name + suffix not in entries:
+            return None
+        path = self._root / (name + suffix)
+        try:
+            place = resolve_inside(self._root, path)
+            return Sidecar(place, readable_identity(place))
+        except FileNotFoundError:
+            return None
+        except MmError as error:
+            self._on_problem(name, path, error)
+            return None

@@ -1,0 +1,89 @@
+"""What one scan of the model folder found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mmdaemon.folder.identity import FileIdentity
+from mmwire.errors import MmError
+
+Kind = Literal["tflite", "saved_model"]
+Layout = Literal["flat", "versioned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A labels or options file beside a model."""
+
+    path: Path
+    identity: FileIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One model file or SavedModel folder.
+
+    Attributes:
+        name: The model's.
+        version: The number of its folder; None where the layout gives none.
+        kind: What lies there.
+        path: The model file or the SavedModel folder, with every symlink resolved.
+        identity: Of the file, or of the whole folder.
+        labels: ``NAME.labels.txt``.
+        options: ``NAME.toml``.
+    """
+
+    name: str
+    version: int | None
+    kind: Kind
+    path: Path
+    identity: FileIdentity
+    labels: Sidecar | None = None
+    options: Sidecar | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Where the version number comes from: the store's counter (flat) or the folder's name (versioned)."""
+        return "flat" if self.version is None else "versioned"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the folder that cannot be taken as it is.
+
+    Attributes:
+        name: The model it is about, or, when that is no model name, the file's name made printable.
+        path_text: Where, made printable.
+        error: Why, and the way out.
+    """
+
+    name: str
+    path_text: str
+    error: MmError
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The folder at one moment.
+
+    A name with a problem was not deleted, whether or not it has sources. A name with a ``MODEL_CONFLICT`` lists the
+    sources of every layout; nothing new is taken from it until one is left.
+
+    Attributes:
+        available: Whether the folder could be read; if not, nothing is known and nothing was deleted.
+        reason: Why it could not.
+        sources: By name; versions ascending.
+        problems: In the order of the names.
+    """
+
+    available: bool
+    reason: str = ""
+    sources: dict[str, list[Source]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no model lies there at all: a mount that went away looks like this."""
+        return not self.sources and not self.problems

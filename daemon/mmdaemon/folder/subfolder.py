@@ -1,0 +1,107 @@
+"""``NAME/``: a SavedModel, or version folders in TF Serving's layout."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.opening import readable_identity
+from mmdaemon.folder.place import listing, resolve_inside, status_of
+from mmdaemon.folder.refusal import bad_name, bad_place, bad_version
+from mmdaemon.folder.snapshot import Source
+from mmwire.errors import MmError
+from mmwire.manifest import (
+    MODEL_FILE,
+    MODEL_SUFFIX,
+    SAVED_MODEL_FILE,
+    is_ignored,
+    is_model_name,
+    parse_version,
+)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one subfolder holds; empty while somebody is still copying into it."""
+
+    sources: list[Source] = field(default_factory=list)
+    problems: list[tuple[Path, MmError]] = field(default_factory=list)
+
+
+def scan_subfolder(root: Path, name: str, path: Path) -> Findings:
+    """Return the models in ``NAME/``. A folder without one is nothing, whatever its name."""
+    findings = Findings()
+    try:
+        folder = resolve_inside(root, path)
+        _scan(findings, root, name, folder)
+    except FileNotFoundError:
+        return Findings()  # deleted since the listing
+    except MmError as error:
+        findings.problems.append((path, error))
+    if not is_model_name(name):
+        return Findings([], [(path, bad_name(name))] if findings.sources else [])
+    return findings
+
+
+def _scan(findings: Findings, root: Path, name: str, folder: Path) -> None:
+    entries = [entry for entry in listing(folder) if not is_ignored(entry)]
+    if SAVED_MODEL_FILE in entries:
+        _on_saved_model(findings, root, Source(name, None, "saved_model", folder, tree_identity(folder)))
+    for entry in entries:
+        path = folder / entry
+        if entry.endswith(MODEL_SUFFIX):
+            findings.problems.append((path, bad_place(path)))
+        elif path.is_dir():
+            _on_version(findings, root, name, path)
+
+
+def _on_version(findings: Findings, root: Path, name: str, path: Path) -> None:
+    version = parse_version(path.name)
+    try:
+        folder = resolve_inside(root, path)
+        entries = listing(folder)
+        if not {MODEL_FILE, SAVED_MODEL_FILE} & set(entries):
+            return
+        if version is None:
+            findings.problems.append((path, bad_version(path)))
+            return
+        if MODEL_FILE in entries:
+            place = resolve_inside(root, folder / MODEL_FILE)
+            findings.sources.append(Source(name, version, "tflite", place, readable_identity(place)))
+        if SAVED_MODEL_FILE in entries:
+            _on_saved_model(findings, root, Source(name, version, "saved_model", folder, tree_identity(folder)))
+    except FileNotFoundError:
+        return
+    except MmError as error:
+        if version is not None:
+            findings.problems.append((path, error))
+
+
+def _on_saved_model(findings: Findings, root: Path, source: Source) -> None:
+    path = source.path / SAVED_MODEL_FILE
+    try:
+        readable_identity(resolve_inside(root, path))
+        findings.sources.append(source)
+    except MmError as error:
+        findings.problems.append((path, error))
+
+
+def tree_identity(folder: Path) -> FileIdentity:
+    """Return one identity over a folder and all that is beneath it, symlinks taken as themselves.
+
+    Raises:
+        ModelError: ``MODEL_UNREADABLE``.
+        FileNotFoundError: Something went away meanwhile.
+    """
+    members = [("", FileIdentity.of(status_of(folder)))]
+    pending = [(folder, "")]
+    while pending:
+        place, prefix = pending.pop()
+        for name in listing(place):
+            status = status_of(place / name)
+            members.append((prefix + name, FileIdentity.of(status)))
+            if stat.S_ISDIR(status.st_mode):
+                pending.append((place / name, f"{prefix}{name}/"))
+    return FileIdentity.of_tree(members)
