@@ -1,0 +1,74 @@
+"""A folder of images as calibration rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mmconvert.calibration.row import spread
+from mmconvert.feed import Array
+from mmconvert.source.signature import UNKNOWN, Signature, describe_shape
+from mmwire.errors import ClientError, ConvertError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+MAX_IMAGES = 1024
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images of a folder and those below it, by name; at most ``MAX_IMAGES``, evenly spaced.
+
+    Raises:
+        ConvertError: ``CALIBRATION_INVALID``, there is none.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise ConvertError(
+            "CALIBRATION_INVALID", f"the folder {folder} holds no image", f"known: {', '.join(SUFFIXES)}"
+        )
+    return [paths[index] for index in spread(len(paths), MAX_IMAGES)]
+
+
+def read_images(paths: list[Path], signature: Signature) -> Array:
+    """Return the images resized to the input: [0, 1] for a float input, as pixels for an integer one.
+
+    The daemon and ``mmctl predict`` scale an image for a float input in the same way, unless ``NAME.toml`` says
+    otherwise; a model trained on another range needs its rows as ``.npz``.
+
+    Shape:
+        ``[images, height, width, channels]``
+
+    Raises:
+        ConvertError: ``CALIBRATION_INVALID``: the input is no image, or a file is none.
+        ClientError: ``USAGE``, the images extra is not installed.
+    """
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise ClientError("USAGE", "reading images needs Pillow", "pip install 'mmdaemon[images]'") from None
+    tensor = signature.inputs[0]
+    shape = tensor.row_shape
+    if len(shape) != 3 or UNKNOWN in shape or shape[2] not in _MODES:
+        raise ConvertError(
+            "CALIBRATION_INVALID",
+            f"a folder of images cannot feed input {tensor.describe()}: expected [?, height, width, 1, 3 or 4],"
+            f" got {describe_shape(tensor.shape)}",
+            "give the rows as .npz",
+        )
+    height, width, channels = shape
+    rows = np.stack([_read(path, (width, height), _MODES[channels]) for path in paths])
+    rows = rows.reshape(len(paths), height, width, channels)
+    if tensor.is_float:
+        return rows.astype(np.float32) / np.float32(255)
+    return (rows.astype(np.int16) - 128).astype(np.int8) if tensor.dtype == "int8" else rows
+
+
+def _read(path: Path, size: tuple[int, int], mode: str) -> Array:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert(mode).resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ConvertError("CALIBRATION_INVALID", f"{path} cannot be read as an image: {error}") from None

@@ -1,0 +1,1 @@
+"""Native steps run in processes of their own, with limits; a crash there is an error here."""

@@ -1,0 +1,141 @@
+"""The parent's side of a child process: start it, ask for steps, give up at the deadline, tell how it died."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmconvert.child.death import explain_death
+from mmconvert.job import Limits
+from mmwire.errors import ConvertError, error_from_dict
+
+_CHATTER_BYTES = 8192
+_READ_BYTES = 65536
+
+
+class Worker:
+    """One child process that does native steps.
+
+    It starts at the first call, in a session of its own (a Ctrl-C reaches only the parent, which then ends it), and
+    starts anew after it died.
+
+    Args:
+        module: What to run: ``python -m MODULE``.
+        workspace: Private folder, for its stderr.
+        limits: Memory and CPU of the child.
+        deadline: Monotonic seconds at which a step is given up.
+    """
+
+    def __init__(self, module: str, workspace: Path, limits: Limits, deadline: float) -> None:
+        self._module = module
+        self._chatter = workspace / f"{module.rpartition('.')[2]}.stderr"
+        self._limits = limits
+        self._deadline = deadline
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the child if it does not run; importing its libraries then overlaps with what the caller does."""
+        if self._process is not None:
+            return
+        cpu_s = int(self._limits.wall_s * (os.cpu_count() or 1)) + 1
+        arguments = [str(self._limits.memory_bytes), str(cpu_s), str(os.getpid())]
+        with self._chatter.open("wb") as chatter:
+            self._process = subprocess.Popen(
+                # -P: a folder called tensorflow in the current one is not TensorFlow.
+                [sys.executable, "-P", "-m", self._module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=chatter,
+                env=_environment(),
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """End the child at once; idempotent."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def call(self, step: str, **fields: Any) -> dict[str, Any]:
+        """Do one step and return its answer.
+
+        Raises:
+            MmError: What the step raised.
+            ConvertError: ``CONVERTER_CRASHED``, ``CONVERTER_LIMIT`` or ``CONVERTER_FAILED``, the child ended.
+        """
+        self.start()
+        assert self._process is not None and self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the answer will be missing, which says it all
+            self._process.stdin.write(json.dumps({"step": step, **fields}).encode() + b"\n")
+            self._process.stdin.flush()
+        line = self._read_line(step)
+        if not line.endswith(b"\n"):
+            raise self._bury(step)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise error_from_dict(answer["error"])
+        result: dict[str, Any] = answer["ok"]
+        return result
+
+    def _read_line(self, step: str) -> bytes:
+        """Return one line, or less than one when the child ended."""
+        assert self._process is not None and self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        line = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                left_s = self._deadline - time.monotonic()
+                if left_s <= 0 or not selector.select(left_s):
+                    self.stop()
+                    raise ConvertError(
+                        "CONVERTER_LIMIT",
+                        f"the conversion was not done within {self._limits.wall_s:g} s; it was at the step {step!r}",
+                        "allow more with --time-limit SECONDS",
+                    )
+                part = os.read(descriptor, _READ_BYTES)
+                if not part:
+                    break
+                line += part
+        return bytes(line)
+
+    def _bury(self, step: str) -> ConvertError:
+        assert self._process is not None
+        return_code = self._process.wait()
+        self.stop()
+        chatter = self._chatter.read_bytes()[-_CHATTER_BYTES:].decode("utf-8", "replace")
+        return explain_death(step, return_code, chatter)
+
+
+def _environment() -> dict[str, str]:
+    """Return the child's environment: quiet, no GPU, one thread for what numpy computes."""
+    return {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,98 @@
+"""Figures of how far the converted model is from the original, one set for each output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmconvert.feed import Array, Feed
+
+_SUM_TOLERANCE = 1e-2  # of the probabilities of one row
+
+
+@dataclass(frozen=True, slots=True)
+class OutputParity:
+    """One output, all rows together; only where the original is finite.
+
+    Attributes:
+        shape_error: The first pair of shapes that differ, empty when all agree.
+        non_finite: Values that are NaN or infinite where the original is finite.
+        compared: Values that were compared.
+        max_abs_error: ``max |y - r|``; r is the original's value, y the converted model's.
+        relative_error: ``max |y - r| / max(max r - min r, max |r|)``.
+        sqnr_db: ``10 log10(sum r^2 / sum (y - r)^2)``, infinite when they are equal.
+        equal_share: Share of equal values, for an output of whole numbers, else None.
+        top1_agreement: Share of rows whose largest value is at the same place, when the original's rows are
+            probabilities, else None.
+
+    Source: SQNR as in https://en.wikipedia.org/wiki/Signal-to-quantization-noise_ratio, signal power without its
+        mean taken off.
+    """
+
+    name: str
+    shape_error: str
+    non_finite: int
+    compared: int
+    max_abs_error: float
+    relative_error: float
+    sqnr_db: float
+    equal_share: float | None
+    top1_agreement: float | None
+
+
+def compare(original: Sequence[Feed], converted: Sequence[Feed]) -> list[OutputParity]:
+    """Compare the answers to the same feeds, output by output."""
+    return [
+        _compare_output(name, [answer[name] for answer in original], [answer[name] for answer in converted])
+        for name in sorted(original[0])
+    ]
+
+
+def _compare_output(name: str, original: list[Array], converted: list[Array]) -> OutputParity:
+    for wanted, got in zip(original, converted, strict=True):
+        if wanted.shape != got.shape:
+            text = f"TensorFlow gives {list(wanted.shape)}, the converted model {list(got.shape)}"
+            return OutputParity(name, text, 0, 0, math.inf, math.inf, -math.inf, None, None)
+    reference = np.concatenate([array.ravel() for array in original]).astype(np.float64)
+    result = np.concatenate([array.ravel() for array in converted]).astype(np.float64)
+    finite = np.isfinite(reference)
+    non_finite = int((finite & ~np.isfinite(result)).sum())
+    reference, result = reference[finite], result[finite]
+    top1 = _top1_agreement(original, converted)
+    if non_finite or not len(reference):
+        return OutputParity(name, "", non_finite, len(reference), math.inf, math.inf, -math.inf, None, top1)
+    error = np.abs(result - reference)
+    largest = float(error.max())
+    span = max(float(np.ptp(reference)), float(np.abs(reference).max()))
+    noise = float((error**2).sum())
+    signal = float((reference**2).sum())
+    return OutputParity(
+        name=name,
+        shape_error="",
+        non_finite=0,
+        compared=len(reference),
+        max_abs_error=largest,
+        relative_error=largest / span if span else (0.0 if largest == 0 else math.inf),
+        sqnr_db=_decibel(signal, noise),
+        equal_share=float((error == 0).mean()) if original[0].dtype.kind in "iub" else None,
+        top1_agreement=top1,
+    )
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
+
+
+def _top1_agreement(original: list[Array], converted: list[Array]) -> float | None:
+    if any(array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind != "f" for array in original):
+        return None
+    reference, result = np.concatenate(original), np.concatenate(converted)
+    sums = reference.sum(axis=1)
+    if not ((reference >= 0).all() and np.allclose(sums, 1, atol=_SUM_TOLERANCE)):
+        return None
+    return float((reference.argmax(axis=1) == result.argmax(axis=1)).mean())

@@ -1,0 +1,127 @@
+"""The SavedModel folder: is it one, how large, which bytes, which labels lie beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmwire.errors import ClientError, ConvertError
+from mmwire.manifest import SAVED_MODEL_FILE, parse_labels, parse_version
+
+_LABELS_PLACES = ("labels.txt", "assets/labels.txt", "assets.extra/labels.txt")
+_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells whether a folder changed since it was last looked at."""
+
+    files: tuple[tuple[str, int, int], ...]  # path in the folder, bytes, modification time
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files."""
+        return sum(size for _, size, _ in self.files)
+
+
+def read_model(folder: Path) -> bytes:
+    """Return the bytes of the folder's ``saved_model.pb``.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``: no such folder, not a SavedModel, not readable.
+    """
+    try:
+        if not folder.is_dir() or not (folder / SAVED_MODEL_FILE).is_file():
+            raise _not_a_saved_model(folder)
+        return (folder / SAVED_MODEL_FILE).read_bytes()
+    except OSError as error:
+        raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}", "") from None
+
+
+def _not_a_saved_model(path: Path) -> ConvertError:
+    hint = "give the folder that holds saved_model.pb and variables/"
+    if not path.exists():
+        return ConvertError("SAVED_MODEL_INVALID", f"{path} does not exist", hint)
+    if path.suffix in _KERAS_SUFFIXES:
+        hint = f"load it with Keras and write a SavedModel: keras.models.load_model({path.name!r}).export('DIR')"
+    elif not path.is_dir():
+        hint = f"give the folder: {path.parent}" if path.name == SAVED_MODEL_FILE else hint
+    else:
+        versions = [entry.name for entry in path.iterdir() if parse_version(entry.name) and entry.is_dir()]
+        if versions:
+            hint = f"it holds versions; give one of them: {path / max(versions, key=int)}"
+        elif (path / "saved_model.pbtxt").exists():
+            hint = "it holds the text form saved_model.pbtxt; export it again in the binary form"
+        elif (path / "saved_model.cpb").exists():
+            hint = "it holds the split form saved_model.cpb of a graph over 2 GB, which has no .tflite form"
+    return ConvertError(
+        "SAVED_MODEL_INVALID", f"{path} is not a SavedModel: there is no {SAVED_MODEL_FILE} in it", hint
+    )
+
+
+def take_stamp(folder: Path) -> Stamp:
+    """Return sizes and times of the folder's files.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``, a file cannot be looked at.
+    """
+    try:
+        files = sorted(entry for entry in folder.rglob("*") if entry.is_file())
+        found = [(str(path.relative_to(folder)), path.stat()) for path in files]
+    except OSError as error:
+        raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}") from None
+    return Stamp(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in found))
+
+
+def tree_digest(folder: Path, stamp: Stamp) -> str:
+    """Return SHA-256 over the names, sizes and bytes of all files, sorted by path.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``, a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path, size, _ in stamp.files:
+            digest.update(f"{path}\0{size}\0".encode())
+            with (folder / path).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def require_unchanged(folder: Path, stamp: Stamp) -> None:
+    """Check that nobody wrote to the folder meanwhile.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``, it changed.
+    """
+    if take_stamp(folder) != stamp:
+        raise ConvertError(
+            "SAVED_MODEL_INVALID", f"{folder} changed while it was converted", "convert again when it is complete"
+        )
+
+
+def find_labels(folder: Path, asked: Path | None) -> list[str]:
+    """Return the labels of ``--labels``, else of a ``labels.txt`` that lies in the folder, else none.
+
+    Raises:
+        ClientError: ``USAGE``, the file asked for cannot be read as text, or is empty.
+    """
+    places = [folder / place for place in _LABELS_PLACES] if asked is None else [asked]
+    for path in places:
+        try:
+            labels = parse_labels(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            if asked is None:
+                continue
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ClientError("USAGE", f"--labels {path} cannot be read: {reason}", "one label a line") from None
+        while labels and not labels[-1]:
+            labels.pop()
+        if labels:
+            return labels
+        if asked is not None:
+            raise ClientError("USAGE", f"--labels {path} holds no label", "one label a line")
+    return []

@@ -1,0 +1,142 @@
+"""Stage inspect: what ``saved_model.pb`` says, read without TensorFlow.
+
+Source: saved_model.proto, meta_graph.proto, graph.proto, saved_object_graph.proto of TensorFlow 2.21 (field numbers).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mmconvert.source.protobuf import Field, MalformedError, read_fields
+from mmconvert.source.signature import UNKNOWN, Signature, Tensor, dtype_name
+from mmwire.errors import ConvertError
+
+SERVE_TAG = "serve"
+# Fields by message, as far as they are read here.
+META_GRAPHS = 2
+META_INFO, GRAPH, SIGNATURES, OBJECT_GRAPH = 1, 2, 5, 7
+TAGS, TENSORFLOW_VERSION = 4, 5
+OBJECT_NODES, SLOT_VARIABLES = 1, 3
+_NODES, _LIBRARY = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a SavedModel holds.
+
+    Attributes:
+        signatures: By name; those TensorFlow keeps for itself (``__...``) are left out.
+        tags: Of the graph that is converted, as the loader wants them.
+        producer: TensorFlow version that wrote it, empty when not recorded.
+        slot_variables: How many optimizer slots are in the object graph.
+        ops: How often each operation occurs, functions included.
+    """
+
+    signatures: dict[str, Signature]
+    tags: tuple[str, ...]
+    producer: str
+    slot_variables: int
+    ops: Counter[str]
+
+
+def inspect(model: bytes) -> Inspection:
+    """Read a ``saved_model.pb``.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``: the bytes are no SavedModel, or are cut short.
+    """
+    try:
+        graphs = [_read_graph(field.content) for field in read_fields(memoryview(model)) if field.number == META_GRAPHS]
+    except MalformedError as error:
+        raise ConvertError(
+            "SAVED_MODEL_INVALID", f"saved_model.pb is damaged or cut short: {error}", "export the model again"
+        ) from None
+    if not graphs:
+        raise ConvertError("SAVED_MODEL_INVALID", "saved_model.pb holds no graph", "export the model again")
+    serving = [graph for graph in graphs if SERVE_TAG in graph.tags]
+    return (serving or graphs)[0]
+
+
+def _read_graph(message: memoryview) -> Inspection:
+    signatures: dict[str, Signature] = {}
+    tags: tuple[str, ...] = ()
+    producer = ""
+    slots = 0
+    ops: Counter[str] = Counter()
+    for field in read_fields(message):
+        if field.number == META_INFO:
+            info = list(read_fields(field.content))
+            tags = tuple(item.text() for item in info if item.number == TAGS)
+            producer = next((item.text() for item in info if item.number == TENSORFLOW_VERSION), "")
+        elif field.number == GRAPH:
+            ops.update(_read_ops(field.content))
+        elif field.number == SIGNATURES:
+            name, content = _read_entry(field)
+            if not name.startswith("__"):
+                signatures[name] = _read_signature(name, content)
+        elif field.number == OBJECT_GRAPH:
+            slots += sum(
+                item.number == SLOT_VARIABLES
+                for node in read_fields(field.content)
+                if node.number == OBJECT_NODES
+                for item in read_fields(node.content)
+            )
+    return Inspection(signatures, tags, producer, slots, ops)
+
+
+def _read_ops(graph: memoryview) -> Iterator[str]:
+    for field in read_fields(graph):
+        if field.number == _NODES:
+            yield from _read_op(field)
+        elif field.number == _LIBRARY:
+            for function in read_fields(field.content):
+                for item in read_fields(function.content) if function.number == 1 else ():
+                    if item.number == 3:
+                        yield from _read_op(item)
+
+
+def _read_op(node: Field) -> Iterator[str]:
+    return (item.text() for item in read_fields(node.content) if item.number == 2)
+
+
+def _read_entry(field: Field) -> tuple[str, memoryview]:
+    """Return key and value of one entry of a map."""
+    key, value = "", field.content[:0]
+    for item in read_fields(field.content):
+        if item.number == 1:
+            key = item.text()
+        elif item.number == 2:
+            value = item.content
+    return key, value
+
+
+def _read_signature(name: str, message: memoryview) -> Signature:
+    sides: dict[int, list[Tensor]] = {1: [], 2: []}
+    for field in read_fields(message):
+        if field.number in sides:
+            sides[field.number].append(_read_tensor(*_read_entry(field)))
+    inputs, outputs = (tuple(sorted(side, key=lambda tensor: tensor.name)) for side in sides.values())
+    return Signature(name, inputs, outputs)
+
+
+def _read_tensor(name: str, message: memoryview) -> Tensor:
+    dtype, shape = 0, None
+    for field in read_fields(message):
+        if field.number == 2:
+            dtype = field.integer
+        elif field.number == 3:
+            shape = _read_shape(field.content)
+    return Tensor(name, dtype_name(dtype), shape)
+
+
+def _read_shape(message: memoryview) -> tuple[int, ...] | None:
+    sizes: list[int] = []
+    for field in read_fields(message):
+        if field.number == 3 and field.integer:
+            return None
+        if field.number == 2:
+            size = next((item.signed() for item in read_fields(field.content) if item.number == 1), 0)
+            sizes.append(UNKNOWN if size < 0 else size)
+    return tuple(sizes)

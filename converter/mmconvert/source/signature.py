@@ -1,0 +1,142 @@
+"""Signatures of a SavedModel: what goes in, what comes out, which one is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmwire.errors import ClientError, ConvertError, RequestError
+
+DEFAULT_SIGNATURE = "serving_default"
+UNKNOWN = -1  # a dimension that is only known when the model runs
+
+# Source: tensorflow/core/framework/types.proto, by the numpy name of the type.
+DTYPE_NAMES: Mapping[int, str] = {
+    1: "float32",
+    2: "float64",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    9: "int64",
+    10: "bool",
+    17: "uint16",
+    19: "float16",
+    22: "uint32",
+    23: "uint64",
+}
+_OTHER_DTYPES: Mapping[int, str] = {7: "string", 8: "complex64", 14: "bfloat16", 18: "complex128", 20: "resource"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output.
+
+    Attributes:
+        dtype: A numpy name, or what TensorFlow calls a type that numpy lacks.
+        shape: Dimensions, ``UNKNOWN`` where open; None when not even the rank is known.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether the first dimension counts rows: it is open or 1."""
+        return bool(self.shape) and self.shape is not None and self.shape[0] in (UNKNOWN, 1)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are floating-point numbers."""
+        return self.dtype.startswith("float")
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of what one run is fed for one row, without the leading 1 of a batched tensor."""
+        shape = self.shape or ()
+        return shape[1:] if self.is_batched else shape
+
+    def describe(self) -> str:
+        """Return ``name float32 [?, 49, 10, 1]``, for messages."""
+        return f"{self.name!r} {self.dtype} {describe_shape(self.shape)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One callable of the SavedModel, tensors sorted by name."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether every input says that it takes any number of rows."""
+        return all(tensor.shape and tensor.shape[0] == UNKNOWN for tensor in self.inputs)
+
+
+def describe_shape(shape: tuple[int, ...] | None) -> str:
+    """Return a shape for people; ``?`` stands for an open dimension."""
+    if shape is None:
+        return "[unknown rank]"
+    return "[" + ", ".join("?" if size == UNKNOWN else str(size) for size in shape) + "]"
+
+
+def dtype_name(number: int) -> str:
+    """Return the numpy name of a TensorFlow type number, else the name TensorFlow has for it."""
+    return DTYPE_NAMES.get(number) or _OTHER_DTYPES.get(number, f"type {number}")
+
+
+def choose_signature(signatures: Mapping[str, Signature], asked: str | None) -> Signature:
+    """Return the signature to convert: the one asked for, else ``serving_default``, else the only one.
+
+    Raises:
+        RequestError: ``SIGNATURE_NOT_FOUND``, there is none of the name asked for.
+        ConvertError: ``SAVED_MODEL_INVALID``, there is none at all.
+        ClientError: ``USAGE``, there are several and none was chosen.
+    """
+    known = ", ".join(sorted(signatures))
+    if not signatures:
+        raise ConvertError(
+            "SAVED_MODEL_INVALID",
+            "the SavedModel has no signature, so there is nothing that could be called",
+            "save it with tf.saved_model.save(model, DIR, signatures=model.f.get_concrete_function(...)) or,"
+            " with Keras, model.export(DIR)",
+        )
+    if asked is not None:
+        if asked not in signatures:
+            raise RequestError("SIGNATURE_NOT_FOUND", f"the SavedModel has no signature {asked!r}", f"it has: {known}")
+        return signatures[asked]
+    if DEFAULT_SIGNATURE in signatures:
+        return signatures[DEFAULT_SIGNATURE]
+    if len(signatures) > 1:
+        raise ClientError(
+            "USAGE",
+            f"the SavedModel has several signatures and none is called {DEFAULT_SIGNATURE}: {known}",
+            f"choose one, for example --signature {min(signatures)}",
+        )
+    return next(iter(signatures.values()))
+
+
+def require_convertible(signature: Signature) -> None:
+    """Check that the daemon could ever take the signature's tensors.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``: no input, an unknown rank, or a type that no .tflite input has.
+    """
+    hint = "such a model needs full TensorFlow to run"
+    if not signature.inputs:
+        raise ConvertError("SAVED_MODEL_INVALID", f"signature {signature.name!r} takes no input", "choose another one")
+    for tensor in signature.inputs + signature.outputs:
+        if tensor.dtype not in DTYPE_NAMES.values():
+            raise ConvertError(
+                "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: numbers and bool are convertible only", hint
+            )
+    for tensor in signature.inputs:
+        if tensor.shape is None:
+            raise ConvertError(
+                "SAVED_MODEL_INVALID",
+                f"input {tensor.name!r} has an unknown rank; a .tflite input needs a known one",
+                "export the model with a tf.TensorSpec of known rank",
+            )

@@ -1,0 +1,84 @@
+"""What a produced file really is, from counting what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmwire.errors import ConvertError
+
+LITE_INT8 = "LITE_INT8"
+LITE_MIXED = "LITE_MIXED"
+LITE_FLOAT = "LITE_FLOAT"
+
+# Folding (batch normalisation, constant arithmetic) takes some of the parameters away; losing the weights takes all.
+MIN_PARAMETER_SHARE = 0.25
+# Above it the weights are float and the file is int8 in its inputs only.
+MAX_FLOAT_WEIGHT_SHARE = 0.5
+_FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
+_INTEGERS = ("INT8", "INT4")
+
+
+def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:
+    """Check that the weights of the SavedModel are in the file.
+
+    Raises:
+        ConvertError: ``CONVERTER_FAILED``, they are not.
+    """
+    kept = sum(census["weights"].values())
+    if kept < MIN_PARAMETER_SHARE * variable_elements:
+        raise ConvertError(
+            "CONVERTER_FAILED",
+            f"TensorFlow's converter dropped weights: the signature uses {variable_elements} parameters,"
+            f" the file holds {kept} values",
+            "export the model with model.export(DIR) or tf.saved_model.save and convert again",
+        )
+
+
+def require_int8(census: Mapping[str, Any]) -> None:
+    """Check that a file that was asked for in int8 is int8.
+
+    Raises:
+        ConvertError: ``CONVERTER_FAILED``: its inputs, outputs or weights are float.
+    """
+    hint = "use --quantize dynamic or float32"
+    floats = [kind for kind in (*census["inputs"], *census["outputs"]) if kind in _FLOATS]
+    if floats:
+        raise ConvertError(
+            "CONVERTER_FAILED", f"int8 was asked for, and TensorFlow gave back a model with {floats[0]} tensors", hint
+        )
+    share = _float_weight_share(census)
+    if share > MAX_FLOAT_WEIGHT_SHARE:
+        raise ConvertError(
+            "CONVERTER_FAILED",
+            f"int8 was asked for, and TensorFlow left {share:.0%} of the weights in floating point"
+            f" ({_count(census['float_ops'])})",
+            hint,
+        )
+
+
+def _float_weight_share(census: Mapping[str, Any]) -> float:
+    floats = sum(census["weights"].get(kind, 0) for kind in _FLOATS)
+    integers = sum(census["weights"].get(kind, 0) for kind in _INTEGERS)
+    return floats / (floats + integers) if floats else 0.0
+
+
+def decide(census: Mapping[str, Any], quantize: str) -> tuple[str, str]:
+    """Return the verdict for a file that passed every gate, and the reason in a sentence."""
+    float_ops = census["float_ops"]
+    if not any(census["weights"].get(kind) for kind in _INTEGERS) and quantize != "int8":
+        if quantize == "dynamic":
+            return (
+                LITE_FLOAT,
+                "no weight was large enough for TensorFlow to quantize (1024 values); the file is float32",
+            )
+        return LITE_FLOAT, "weights and arithmetic are float32"
+    if quantize == "dynamic":
+        return LITE_MIXED, "int8 weights, arithmetic and tensors in float32"
+    if float_ops:
+        return LITE_MIXED, f"int8 inputs, outputs and weights, but not everything computes in int8: {_count(float_ops)}"
+    return LITE_INT8, "inputs, outputs, weights and arithmetic are int8"
+
+
+def _count(ops: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(ops.items())) + " in floating point"

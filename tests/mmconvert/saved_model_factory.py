@@ -1,0 +1,115 @@
+"""Makes the SavedModels of these tests; run once a session in a process of its own: ``python FILE TARGET``."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+tf.keras.utils.set_random_seed(7)
+F32 = tf.float32
+
+
+def spec(*shape, dtype=F32, name="x"):
+    return tf.TensorSpec(shape, dtype, name=name)
+
+
+def keras_classifier():
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [layers.Input((16,)), layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(4, "softmax")]
+    )
+    rng = np.random.default_rng(3)  # trained a little, so that classes are told apart by more than noise
+    x = rng.normal(size=(512, 16)).astype(np.float32)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, x[:, :4].argmax(1), epochs=12, verbose=0)
+    return model
+
+
+def keras_image():
+    layers = tf.keras.layers
+    return tf.keras.Sequential(
+        [layers.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(3)]
+    )
+
+
+class Stub(tf.Module):
+    """A module whose methods become the signatures."""
+
+    def __init__(self):
+        self.weight = tf.Variable(tf.random.normal((4, 4), seed=1), name="weight")
+        self.total = tf.Variable(tf.zeros((1, 4)), name="total")
+
+    @tf.function(input_signature=[spec(None, 4)])
+    def encode(self, x):
+        return {"y": tf.nn.tanh(x @ self.weight)}
+
+    @tf.function(input_signature=[spec(None, 4)])
+    def decode(self, x):
+        return {"z": x @ tf.transpose(self.weight)}
+
+    @tf.function(input_signature=[spec(3, 3)])
+    def svd(self, x):
+        return {"s": tf.linalg.svd(x, compute_uv=False)}
+
+    @tf.function(input_signature=[spec(None, 3, 3)])
+    def inverse(self, x):
+        return {"i": tf.linalg.inv(x)}
+
+    @tf.function(input_signature=[spec(1, 4)])
+    def loop(self, x):
+        _, y = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y @ self.weight), (0, x))
+        return {"y": y}
+
+    @tf.function(input_signature=[spec(1, 4)])
+    def step(self, x):
+        return {"sum": self.total.assign_add(x) * 1.0}
+
+    @tf.function(input_signature=[spec(None, 4, name="a"), spec(None, 1, dtype=tf.int32, name="b")])
+    def pair(self, a, b):
+        return {"y": (a @ self.weight) * (1.0 + tf.cast(b, F32)), "even": b % 2}
+
+    @tf.function(input_signature=[spec(None, dtype=tf.string)])
+    def text(self, x):
+        return {"n": tf.strings.length(x)}
+
+    @tf.function(input_signature=[spec(None, 4)])
+    def blows_up(self, x):
+        return {"y": tf.math.log(tf.reduce_sum(x * x, 1, keepdims=True)) @ self.weight[:1]}
+
+
+def add_slots(folder):
+    """Leave in the graph what Keras 2 leaves of an optimizer: a slot on a node that cannot take one."""
+    path = folder / "saved_model.pb"
+    proto = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    nodes = proto.meta_graphs[0].object_graph_def.nodes
+    variable = next(i for i, node in enumerate(nodes) if node.HasField("variable"))
+    for _ in range(3):
+        nodes[0].slot_variables.add(
+            original_variable_node_id=variable, slot_variable_node_id=variable, slot_name="momentum"
+        )
+    path.write_bytes(proto.SerializeToString())
+
+
+def main(target):
+    model = keras_classifier()
+    model.export(target / "classifier", verbose=False)
+    (target / "classifier" / "assets").mkdir(exist_ok=True)
+    (target / "classifier" / "assets" / "labels.txt").write_text("ant\nbee\ncat\ndog\n")
+    tf.saved_model.save(model, str(target / "orphan"))
+    keras_image().export(target / "image", verbose=False)
+    inputs = tf.keras.Input((6, 4))
+    lstm = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(tf.keras.layers.LSTM(8)(inputs)))
+    lstm.export(target / "lstm", verbose=False)
+    stub = Stub()
+    for name in ("svd", "inverse", "loop", "step", "pair", "text", "blows_up"):
+        tf.saved_model.save(stub, str(target / name), signatures={"serving_default": getattr(stub, name)})
+    tf.saved_model.save(stub, str(target / "two"), signatures={"encode": stub.encode, "decode": stub.decode})
+    tf.saved_model.save(stub, str(target / "slots"), signatures={"only": stub.encode})
+    add_slots(target / "slots")
+    tf.saved_model.save(tf.Module(), str(target / "bare"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
