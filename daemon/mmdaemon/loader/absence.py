@@ -1,0 +1,27 @@
+"""What a request is told while nothing serves its model."""
+
+from __future__ import annotations
+
+from mmwire.errors import CapacityError, MmError, RequestError
+
+
+def loading(name: str, error: MmError | None = None) -> CapacityError:
+    """Return the error for a model on its way; ``error`` is why it takes longer."""
+    why = f": {error.message}" if error else ""
+    return CapacityError("MODEL_LOADING", f"model {name!r} does not serve yet{why}", "try again, or mmctl wait")
+
+
+def quarantined(name: str, reason: MmError | None) -> RequestError:
+    """Return the error for a model of which no version can be served."""
+    why = reason.message if reason else "it cannot be served"
+    return RequestError("MODEL_QUARANTINED", f"model {name!r}: {why}", reason.hint if reason else "see mmctl show")
+
+
+def unloaded(name: str) -> RequestError:
+    """Return the error for a model that its owner took out of memory."""
+    return RequestError("MODEL_UNLOADED", f"model {name!r} was unloaded", f"mmctl load {name}")
+
+
+def unknown(name: str) -> RequestError:
+    """Return the error for a name that is no model's."""
+    return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")

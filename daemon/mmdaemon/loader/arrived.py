@@ -1,0 +1,70 @@
+"""What comes of bringing a source up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.scheduler.deployment import Deployment
+from mmwire.errors import MmError
+from mmwire.manifest import ModelOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A loaded and warmed-up version, ready to serve.
+
+    Attributes:
+        sha256: Of its bytes.
+        labels: One an index; empty when it has none.
+        traits: What the probe found out, for people.
+    """
+
+    deployment: Deployment
+    sha256: str
+    labels: Sequence[str]
+    options: ModelOptions
+    traits: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A version that cannot be served; a retryable error means not now.
+
+    Attributes:
+        version: Its number.
+        sha256: Of its bytes; empty when they were not stored.
+    """
+
+    error: MmError
+    version: int
+    sha256: str = ""
+
+
+class Arrivals(Protocol):
+    """Brings sources up and writes down what serves; see ``loader.arrival``."""
+
+    def next_version(self, name: str) -> int:
+        """Return the number that a new flat file of this name gets."""
+
+    def is_unloaded(self, name: str) -> bool:
+        """Return whether a name is to stay out of memory."""
+
+    def set_unloaded(self, name: str, unloaded: bool) -> None:
+        """Write down whether a name is to stay out of memory."""
+
+    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
+        """Store, try, load and warm up: slow, and never raises for what a file is.
+
+        Args:
+            source: What lies in the folder.
+            number: The version that it is, unless its bytes have one already.
+        """
+
+    def on_serving(self, name: str, version: int) -> None:
+        """Write down what serves and let go of what nobody needs any more."""
+
+    def discard(self, arrived: Arrived) -> None:
+        """Close what was loaded and will not serve."""

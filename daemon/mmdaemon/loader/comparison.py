@@ -1,0 +1,254 @@
+"""The comparison of the folder with what serves, and what follows from it. No threads, no clock, no files.
+
+Every look takes in the whole folder (level-triggered); what was missed once is seen the next time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from mmdaemon.folder.snapshot import Snapshot, Source
+from mmdaemon.loader.absence import loading, quarantined, unknown, unloaded
+from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
+from mmdaemon.loader.memory import Memory
+from mmdaemon.loader.plan import fingerprint, plan
+from mmdaemon.registry.registry import Registry
+from mmdaemon.registry.state import VersionState
+from mmdaemon.swap.swap import Swap
+from mmdaemon.telemetry.log import LOG
+from mmwire.errors import MmError
+
+# Says whether a source has settled: None, or when to look again in monotonic seconds.
+IsSettled = Callable[[Source, float], float | None]
+# Starts ``Arrivals.bring_up`` somewhere; its result comes back through ``on_result``.
+Start = Callable[[Source, int], None]
+_IN_MEMORY = (VersionState.READY, VersionState.RETIRING)
+
+
+class Comparison:
+    """Decides what to bring up and what to retire.
+
+    Args:
+        arrivals: Numbers and records of versions.
+        registry: What is known.
+        swap: Publishes and retires.
+        start: Brings a source up.
+        retire_grace_s: How long a deleted file may be away before its model retires.
+
+    Thread: under the loader's monitor.
+    """
+
+    def __init__(self, arrivals: Arrivals, registry: Registry, swap: Swap, start: Start, retire_grace_s: float) -> None:
+        self.retire_grace_s = retire_grace_s
+        self.under_way: dict[str, int] = {}
+        self._arrivals = arrivals
+        self._registry = registry
+        self._swap = swap
+        self._start = start
+        self._memory = Memory()
+        self._sources: dict[str, list[Source]] = {}
+
+    def on_snapshot(self, snapshot: Snapshot, is_settled: IsSettled, now: float) -> float:
+        """Take in the folder; return when there is something to decide without a hint, in monotonic seconds.
+
+        A folder that cannot be read, or holds nothing at all, retires nothing.
+        """
+        if not snapshot.available:
+            return math.inf
+        self._sources = snapshot.sources
+        problems: dict[str, MmError] = {}
+        for problem in snapshot.problems:
+            problems.setdefault(problem.name, problem.error)
+        due = math.inf
+        for name in sorted({*snapshot.sources, *problems}):
+            self._memory.on_present(name)
+            self._take_problem(name, problems.get(name))
+            due = min(due, self._look_at(name, snapshot.sources.get(name, []), is_settled, now))
+        if not snapshot.is_empty:
+            for name in self._registry.names():
+                if name not in snapshot.sources and name not in problems:
+                    due = min(due, self._look_for(name, now))
+        return due
+
+    def news_in(self, snapshot: Snapshot) -> list[Source]:
+        """Return the sources that are new or have changed since they were tried."""
+        return [
+            source
+            for sources in snapshot.sources.values()
+            for source in sources
+            if (before := self._memory.tried(source)) is None or before.fingerprint != fingerprint(source)
+        ]
+
+    def on_result(self, source: Source, result: Arrived | Refused, now: float) -> None:
+        """Take up what came of bringing a source up."""
+        number = self.under_way.pop(source.name)
+        if source.name not in self._registry:
+            self._registry.model(source.name)
+        if isinstance(result, Arrived):
+            self._on_arrived(source, number, result)
+        else:
+            self._on_refused(source, number, result, now)
+
+    def load(self, name: str) -> None:
+        """Serve a name that was unloaded, or try again what was refused.
+
+        Raises:
+            RequestError: ``MODEL_NOT_FOUND``.
+        """
+        if name not in self._registry:
+            raise unknown(name)
+        self._memory.clear_unloaded(name)
+        self._arrivals.set_unloaded(name, False)
+        serving = self._registry.model(name).serving
+        for source in self._sources.get(name, ()):
+            before = self._memory.tried(source)
+            if before is not None and before.version != serving:
+                self._memory.forget_try(source)
+
+    def unload(self, name: str) -> None:
+        """Take a name out of memory until ``load``, or until a new file of that name comes.
+
+        Raises:
+            RequestError: ``MODEL_NOT_FOUND``.
+        """
+        if name not in self._registry:
+            raise unknown(name)
+        self._memory.set_unloaded(name, self._sources.get(name, ()))
+        self._arrivals.set_unloaded(name, True)
+        self._swap.withdraw(name, unloaded(name))
+
+    def _take_problem(self, name: str, problem: MmError | None) -> None:
+        model = self._registry.model(name)
+        if problem is not None and (model.problem is None or model.problem.message != problem.message):
+            LOG.warning("%s: %s", name, problem)
+        model.problem = problem
+        if problem is not None:
+            self._swap.explain_absence(name, quarantined(name, problem))
+
+    def _look_at(self, name: str, sources: Sequence[Source], is_settled: IsSettled, now: float) -> float:
+        """Start what is due for a name that is in the folder; return when to look again."""
+        model = self._registry.model(name)
+        if name in self.under_way or (model.problem is not None and model.problem.code == "MODEL_CONFLICT"):
+            return math.inf
+        if not model.versions and self._arrivals.is_unloaded(name):
+            self._memory.set_unloaded(name, sources)
+        if self._memory.stays_unloaded(name, sources):
+            self._list_versions(name, sources)
+            return math.inf
+        if self._memory.clear_unloaded(name):
+            self._arrivals.set_unloaded(name, False)
+        counted, due = self._serving_version(name, sources, now)
+        planned = plan(sources, self._memory.tried, counted, lambda source: is_settled(source, now), now)
+        for source in planned.settling:
+            self._move(source, VersionState.SETTLING)
+        if planned.start is not None:
+            self._begin(planned.start)
+        elif model.serving and not counted and not planned.settling:
+            self._swap.withdraw(name, quarantined(name, None))
+        self._list_versions(name, sources)
+        if planned.settling or planned.start is not None:
+            self._swap.explain_absence(name, loading(name))
+        return min(due, planned.look_again)
+
+    def _serving_version(self, name: str, sources: Sequence[Source], now: float) -> tuple[int, float]:
+        """Return the version that counts as serving, and when that may change.
+
+        A version whose own folder was deleted counts until the grace time is over; then the best of the others is
+        brought up beside it.
+        """
+        serving = self._registry.model(name).serving
+        key = f"{name}/{serving}"
+        if not serving or any(source.version in (None, serving) for source in sources):
+            self._memory.on_present(key)
+            return serving, math.inf
+        at = self._memory.missing_since(key, now) + self.retire_grace_s
+        return (serving, at) if now < at else (0, math.inf)
+
+    def _look_for(self, name: str, now: float) -> float:
+        """Retire a name whose files stay away; return when to look again."""
+        if name in self.under_way:
+            return math.inf
+        at = self._memory.missing_since(name, now) + self.retire_grace_s
+        if now < at:
+            return at
+        LOG.info("%s is gone from the folder: retired", name)
+        self._memory.on_present(name)
+        self._memory.clear_unloaded(name)
+        self._swap.forget(name)
+        return math.inf
+
+    def _begin(self, source: Source) -> None:
+        number = self._number(source)
+        self._move(source, VersionState.LOADING)
+        self.under_way[source.name] = number
+        self._start(source, number)
+
+    def _on_arrived(self, source: Source, number: int, arrived: Arrived) -> None:
+        name, version = source.name, arrived.deployment.version
+        self._memory.on_good(source, version)
+        if self._memory.stays_unloaded(name, self._sources.get(name, ())):
+            self._arrivals.discard(arrived)
+            self._leave_loading(name, number, VersionState.UNLOADED)
+            return
+        if version != number:
+            self._leave_loading(name, number, None)  # the bytes had a version already
+        model = self._registry.model(name)
+        if model.serving != version:
+            self._registry.set_state(name, version, VersionState.LOADING, arrived.sha256)
+        self._swap.publish(arrived.deployment, arrived.options.max_queue)
+        model.versions[version].sha256 = arrived.sha256
+        model.signatures = tuple(arrived.deployment.signatures.values())
+        model.labels, model.options, model.traits = arrived.labels, arrived.options, arrived.traits
+        self._arrivals.on_serving(name, version)
+
+    def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:
+        name, error, version = source.name, refused.error, refused.version
+        if version != number:
+            self._leave_loading(name, number, None)
+        if error.retryable:
+            wait_s = self._memory.on_later(source, version, now)
+            LOG.warning("%s version %d is tried again in %g s: %s", name, version, wait_s, error)
+            state, told = VersionState.LOADING, loading(name, error)
+        else:
+            self._memory.on_bad(source, version)
+            LOG.warning("%s version %d is quarantined: %s", name, version, error)
+            state, told = VersionState.QUARANTINED, quarantined(name, error)
+        if version != self._registry.model(name).serving:
+            self._registry.set_state(name, version, state, refused.sha256, error)
+            self._swap.explain_absence(name, told)
+
+    def _leave_loading(self, name: str, number: int, state: VersionState | None) -> None:
+        version = self._registry.model(name).versions.get(number)
+        if version is None or version.state not in (VersionState.LOADING, VersionState.SETTLING):
+            return
+        if state is None:
+            self._registry.drop_version(name, number)
+        else:
+            self._registry.set_state(name, number, state)
+
+    def _list_versions(self, name: str, sources: Sequence[Source]) -> None:
+        """Show a version for every file, and none that is neither in the folder nor in memory."""
+        model = self._registry.model(name)
+        numbers = {self._number(source) for source in sources}
+        for number, version in list(model.versions.items()):
+            if number not in numbers and version.state not in _IN_MEMORY and number != self.under_way.get(name):
+                if version.state is VersionState.UNLOADED and version.sha256:
+                    continue  # kept in the store
+                self._registry.drop_version(name, number)
+        for number in numbers - model.versions.keys():
+            self._registry.set_state(name, number, VersionState.UNLOADED)
+
+    def _move(self, source: Source, state: VersionState) -> None:
+        number = self._number(source)
+        if number != self._registry.model(source.name).serving:
+            self._registry.set_state(source.name, number, state)
+
+    def _number(self, source: Source) -> int:
+        """Return a source's version; a flat file that is new or changed gets the next number."""
+        if source.version is not None:
+            return source.version
+        before = self._memory.tried(source)
+        if before is not None and before.fingerprint == fingerprint(source):
+            return before.version
+        return self._arrivals.next_version(source.name)

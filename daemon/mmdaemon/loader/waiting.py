@@ -1,0 +1,72 @@
+"""Who waits for a model: ``mmctl wait`` and ``load``, answered when the registry says how it stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mmdaemon.loader.absence import quarantined
+from mmdaemon.registry.registry import Registry, Standing
+from mmwire.errors import CapacityError, MmError
+
+Reply = Callable[[dict[str, Any] | MmError], None]
+
+
+@dataclass(slots=True, eq=False)
+class Wait:
+    """One who waits.
+
+    Attributes:
+        after_look: The number of the first look that it may be answered from: one that began after it asked.
+    """
+
+    name: str
+    version: int
+    sha256: str
+    deadline: float
+    after_look: int
+    reply: Reply
+
+
+class Waiting:
+    """All who wait.
+
+    Thread: under the loader's monitor; ``due`` returns the answers for the caller to give outside of it.
+    """
+
+    def __init__(self) -> None:
+        self._waits: list[Wait] = []
+
+    def add(self, wait: Wait) -> None:
+        """Let one wait."""
+        self._waits.append(wait)
+
+    def next_deadline(self) -> float:
+        """Return when the next one stops waiting, in monotonic seconds."""
+        return min((wait.deadline for wait in self._waits), default=math.inf)
+
+    def due(self, registry: Registry, looks: int, now: float) -> list[tuple[Reply, dict[str, Any] | MmError]]:
+        """Return the answers that can be given now, and forget who waited for them."""
+        answers: list[tuple[Reply, dict[str, Any] | MmError]] = []
+        for wait in list(self._waits):
+            answer = self._answer(wait, registry, looks, now)
+            if answer is not None:
+                self._waits.remove(wait)
+                answers.append((wait.reply, answer))
+        return answers
+
+    def _answer(self, wait: Wait, registry: Registry, looks: int, now: float) -> dict[str, Any] | MmError | None:
+        if looks >= wait.after_look:
+            standing, reason = registry.standing(wait.name, wait.version, wait.sha256)
+            if standing is Standing.SERVES:
+                return registry.document(wait.name)
+            if standing is Standing.REFUSED:
+                return quarantined(wait.name, reason)
+        if now < wait.deadline:
+            return None
+        state = registry.document(wait.name)["state"] if wait.name in registry else "not in the folder"
+        return CapacityError(
+            "DEADLINE_EXCEEDED", f"model {wait.name!r} does not serve yet: it is {state}", "give it more time"
+        )
