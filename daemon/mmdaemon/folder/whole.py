@@ -15,10 +15,10 @@ from mmwire.errors import MmError
 from mmwire.flatbuffer import Bytes, OutOfBoundsError
 from mmwire.tflite import outline
 
-PAGE_BYTES = 64 * 1024
+PAGE_BYTES = 4096
 # Pages held at once: the tables of a real model lie in runs between its weights.
-_HELD_PAGES = 32
-# A real model of 4 MB takes 4,000 looks. A crafted one lets tables share tables and would be walked for hours.
+_HELD_PAGES = 512
+# A real model of 4 MB takes 3,000 looks. A crafted one lets tables share tables and would be walked for hours.
 _MOST_LOOKS = 1_000_000
 _MOST_BYTES = 64 * 1024 * 1024
 

@@ -1,0 +1,214 @@
+"""Blobs: models by the SHA-256 of their bytes, copied from the user's folder once and never changed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.opening import open_regular
+from mmdaemon.store.copying import copy_verified, digest_of, write_all
+from mmdaemon.store.durable import publish, temporary
+from mmdaemon.store.layout import Layout
+from mmdaemon.store.sealed import open_memory, seal
+from mmwire.errors import ModelError
+
+BLOB_MODE = 0o400
+# The disk is full, the quota used up, read-only, or not ours: memory does instead.
+_NO_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One model in the store.
+
+    Attributes:
+        sha256: Of its bytes, in hex: its name.
+        size: In bytes.
+        identity: Of the user's file at the moment of the copy.
+        fd: Of the sealed memory that holds it, None when the disk does. The store's to close.
+    """
+
+    sha256: str
+    size: int
+    identity: FileIdentity
+    fd: int | None = None
+
+
+class OpenBlob:
+    """A blob whose bytes were just verified, open for as long as something may load from ``path``.
+
+    Attributes:
+        sha256: Its name.
+        fd: Its descriptor.
+        path: A path to exactly these bytes, valid in this process until ``close``.
+        size: In bytes.
+    """
+
+    __slots__ = ("fd", "path", "sha256", "size")
+
+    def __init__(self, sha256: str, fd: int, size: int) -> None:
+        self.sha256 = sha256
+        self.fd = fd
+        self.path = f"/proc/self/fd/{fd}"
+        self.size = size
+
+    def close(self) -> None:
+        """Close the descriptor; what has the bytes mapped keeps them. Idempotent."""
+        descriptor, self.fd = self.fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> OpenBlob:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Blobs:
+    """The blobs of one store.
+
+    Thread: any for every method; copying and hashing go on side by side.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._memory: dict[str, int] = {}
+        self._fresh: set[str] = set()  # copied, and not yet named by any record that ``collect`` was told of
+
+    def ingest(self, path: Path) -> Blob:
+        """Copy a user's file into the store, where it stays until ``collect``.
+
+        Raises:
+            ModelError: ``MODEL_UNREADABLE``; ``MODEL_INVALID`` (retryable): it changed meanwhile; ``STORE_FAILED``:
+                neither disk nor memory takes it.
+        """
+        source, identity = open_regular(path)
+        try:
+            try:
+                return self._to_disk(source, identity)
+            except OSError as error:
+                if error.errno not in _NO_DISK:
+                    raise
+            return self._to_memory(source, identity)
+        except OSError as error:
+            raise ModelError(
+                "STORE_FAILED",
+                f"the store cannot keep {path.name}: {error.strerror}",
+                f"free some space in {self._layout.root}",
+                retryable=True,
+            ) from None
+        finally:
+            os.close(source)
+
+    def _to_disk(self, source: int, identity: FileIdentity) -> Blob:
+        with temporary(self._layout.tmp) as (file, path):
+            sha256 = copy_verified(source, identity, file.write)
+            with self._lock:
+                self._fresh.add(sha256)
+            final = self._layout.blobs / sha256
+            if _size(final) == identity.size:  # its bytes are verified whenever it is opened
+                path.unlink()
+            else:
+                publish(file, path, final, BLOB_MODE)
+        return Blob(sha256, identity.size, identity)
+
+    def _to_memory(self, source: int, identity: FileIdentity) -> Blob:
+        descriptor = open_memory("blob")
+        try:
+            sha256 = copy_verified(source, identity, lambda chunk: write_all(descriptor, chunk))
+            seal(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with self._lock:
+            self._fresh.add(sha256)
+            kept = self._memory.setdefault(sha256, descriptor)
+        if kept != descriptor:
+            os.close(descriptor)
+        return Blob(sha256, identity.size, identity, kept)
+
+    def open(self, sha256: str) -> OpenBlob:
+        """Open a blob and verify every byte of it.
+
+        Raises:
+            ModelError: ``DIGEST_MISMATCH``: it was damaged, and is gone now, so that it is copied again;
+                ``STORE_FAILED`` (retryable): it is not here, or the disk does not give it.
+        """
+        path = self._layout.blobs / sha256
+        with self._lock:
+            held = self._memory.get(sha256)
+            descriptor = None if held is None else os.dup(held)
+        try:
+            if descriptor is None:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            found = digest_of(descriptor)
+            size = os.fstat(descriptor).st_size
+        except OSError as error:
+            if descriptor is not None:
+                os.close(descriptor)
+            raise ModelError(
+                "STORE_FAILED", f"the store does not give blob {sha256[:12]}: {error.strerror}", retryable=True
+            ) from None
+        if found != sha256:
+            if _is_same_file(path, descriptor):  # and not a good one that was copied meanwhile
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            os.close(descriptor)
+            raise ModelError(
+                "DIGEST_MISMATCH",
+                f"blob {sha256[:12]} was damaged on disk: its digest is {found[:12]}",
+                "it is copied again from the model folder; if this recurs, the disk is failing",
+                retryable=True,
+            )
+        return OpenBlob(sha256, descriptor, size)
+
+    def collect(self, keep: set[str]) -> list[str]:
+        """Remove the blobs that nobody needs; return which. What was opened stays readable until it is closed.
+
+        A blob that was just copied stays until it was named in ``keep`` once, or given to ``release``: the record that
+        names it may be on its way.
+        """
+        with self._lock:
+            self._fresh -= keep
+            keep = keep | self._fresh
+            gone = [sha256 for sha256 in self._memory if sha256 not in keep]
+            for sha256 in gone:
+                os.close(self._memory.pop(sha256))
+            with contextlib.suppress(OSError):
+                for path in self._layout.blobs.iterdir():
+                    if path.name not in keep:
+                        path.unlink(missing_ok=True)
+                        gone.append(path.name)
+        return gone
+
+    def release(self, sha256: str) -> None:
+        """Give up a blob that was copied and that no record will name. Idempotent."""
+        with self._lock:
+            self._fresh.discard(sha256)
+
+    def close(self) -> None:
+        """Let go of the blobs in memory. Idempotent."""
+        with self._lock:
+            while self._memory:
+                os.close(self._memory.popitem()[1])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _is_same_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False

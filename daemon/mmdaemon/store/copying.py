@@ -1,0 +1,88 @@
+"""Bytes from descriptor to descriptor, with their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+
+from mmdaemon.folder.identity import FileIdentity
+from mmwire.errors import ModelError
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def copy_verified(source: int, identity: FileIdentity, write: Callable[[bytes], object]) -> str:
+    """Pass all bytes of a user's file to ``write``; return their SHA-256 in hex.
+
+    Args:
+        source: The file's descriptor.
+        identity: What it was when it was opened.
+        write: Takes one chunk after the other.
+
+    Raises:
+        ModelError: ``MODEL_INVALID`` (retryable): somebody wrote to the file meanwhile; ``MODEL_UNREADABLE``
+            (retryable): the disk does not give it.
+        OSError: From ``write``.
+    """
+    digest = hashlib.sha256()
+    copied = 0
+    try:
+        for chunk in _chunks(source):
+            digest.update(chunk)
+            copied += len(chunk)
+            _unmixed(write, chunk)
+    except _WriteError as error:
+        raise error.reason from None
+    except OSError as error:
+        raise ModelError(
+            "MODEL_UNREADABLE", f"reading stopped after {copied} bytes: {error.strerror}", retryable=True
+        ) from None
+    if copied != identity.size or FileIdentity.of(os.fstat(source)) != identity:
+        raise ModelError("MODEL_INVALID", "the file is still changing", "it is tried again", retryable=True)
+    return digest.hexdigest()
+
+
+class _WriteError(Exception):
+    """An ``OSError`` of the destination, told apart from one of the source."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+def _unmixed(write: Callable[[bytes], object], chunk: bytes) -> None:
+    try:
+        write(chunk)
+    except OSError as error:
+        raise _WriteError(error) from None
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    offset = 0
+    while chunk := os.pread(descriptor, CHUNK_BYTES, offset):
+        yield chunk
+        offset += len(chunk)
+
+
+def digest_of(descriptor: int) -> str:
+    """Return the SHA-256 in hex of all bytes of a file, wherever its offset is.
+
+    Raises:
+        OSError: From the disk.
+    """
+    digest = hashlib.sha256()
+    for chunk in _chunks(descriptor):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_all(descriptor: int, chunk: bytes) -> None:
+    """Write every byte.
+
+    Raises:
+        OSError: From the disk.
+    """
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,68 @@
+"""The store's folders."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdaemon.store.durable import make_folder
+from mmwire.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things lie beneath the store's root."""
+
+    root: Path
+
+    @property
+    def blobs(self) -> Path:
+        """Models by the SHA-256 of their bytes."""
+        return self.root / "blobs"
+
+    @property
+    def names(self) -> Path:
+        """One record a model name."""
+        return self.root / "names"
+
+    @property
+    def verdicts(self) -> Path:
+        """What probes found out."""
+        return self.root / "verdicts"
+
+    @property
+    def tmp(self) -> Path:
+        """Files that have no name yet."""
+        return self.root / "tmp"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one daemon that uses the store."""
+        return self.root / "lock"
+
+    def prepare(self) -> None:
+        """Make what is missing. A full or read-only disk is no obstacle: blobs then live in memory.
+
+        Raises:
+            ConfigError: ``CONFIG_INVALID``: the root is not a folder that this user may use.
+        """
+        try:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.root, self.blobs, self.names, self.verdicts, self.tmp):
+                make_folder(folder)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                return
+            raise ConfigError(
+                "CONFIG_INVALID",
+                f"the store {self.root} cannot be used: {error.strerror}",
+                "give another folder with --store, or this one to the daemon's user",
+            ) from None
+
+    def sweep(self) -> None:
+        """Remove what a crash left in ``tmp``. Only for the holder of the lock."""
+        with contextlib.suppress(OSError):
+            for path in self.tmp.iterdir():
+                path.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""The names' records on disk: ``names/NAME.json``, each old or new after a power cut, none ever fatal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+from mmdaemon.store.durable import write_whole
+from mmdaemon.store.layout import Layout
+from mmdaemon.store.record import NameRecord
+from mmwire.errors import ModelError
+from mmwire.manifest import is_model_name
+
+_SUFFIX = ".json"
+_CHECK = "crc32"
+_COUNTER = re.compile(rb'"next_version":\s*([1-9][0-9]{0,17})')
+_NUMBERS = re.compile(rb'"([1-9][0-9]{0,17})":\s*\{')
+_log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Every name's record.
+
+    Thread: any, one at a time for a name.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def load_all(self) -> dict[str, NameRecord]:
+        """Return the records by name. A damaged one is set aside, and begun anew above every number it had given."""
+        records: dict[str, NameRecord] = {}
+        with contextlib.suppress(OSError):
+            for path in sorted(self._layout.names.iterdir()):
+                name = path.name.removesuffix(_SUFFIX)
+                if path.name.endswith(_SUFFIX) and is_model_name(name):
+                    records[name] = self.load(name)
+        return records
+
+    def load(self, name: str) -> NameRecord:
+        """Return one record; an empty one for a name that has none."""
+        path = self._layout.names / (name + _SUFFIX)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return NameRecord(name)
+        except OSError as error:
+            _log.warning("the record of %s cannot be read: %s", name, error)
+            return NameRecord(name)
+        try:
+            record = NameRecord.from_dict(_unsealed(data))
+            if record.name != name:
+                raise ValueError(f"the record is of {record.name!r}")
+        except ValueError as error:
+            _log.warning("the record of %s is damaged (%s); set aside as %s.corrupt", name, error, path.name)
+            return self._begin_anew(name, path, data)
+        return record
+
+    def save(self, record: NameRecord) -> None:
+        """Write a record; when this returns, a power cut does not lose it.
+
+        Raises:
+            ModelError: ``STORE_FAILED`` (retryable): the disk is full, read-only or broken; the old record stays.
+        """
+        try:
+            write_whole(self._layout.names / (record.name + _SUFFIX), _sealed(record.as_dict()), self._layout.tmp)
+        except OSError as error:
+            raise _failed(self._layout, error) from None
+
+    def remove(self, name: str) -> None:
+        """Forget a name and its counter. Idempotent.
+
+        Raises:
+            ModelError: ``STORE_FAILED`` (retryable).
+        """
+        try:
+            (self._layout.names / (name + _SUFFIX)).unlink(missing_ok=True)
+        except OSError as error:
+            raise _failed(self._layout, error) from None
+
+    def _begin_anew(self, name: str, path: Path, data: bytes) -> NameRecord:
+        numbers = [int(found) for found in _NUMBERS.findall(data)]
+        counters = [int(found) - 1 for found in _COUNTER.findall(data)]
+        record = NameRecord(name, max([0, *numbers, *counters]) + 1)
+        with contextlib.suppress(OSError):
+            path.replace(path.with_name(path.name + ".corrupt"))
+        with contextlib.suppress(ModelError):
+            self.save(record)  # the counter must survive the next start too
+        return record
+
+
+def _sealed(fields: dict[str, Any]) -> bytes:
+    """Return JSON that tells when a bit of it flipped."""
+    return json.dumps({**fields, _CHECK: _checksum(fields)}, indent=1).encode()
+
+
+def _unsealed(data: bytes) -> Any:
+    """Return the fields; a record without a checksum, written by hand, is believed.
+
+    Raises:
+        ValueError: No JSON, or a bit flipped.
+    """
+    try:
+        fields = json.loads(data)
+    except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"no JSON: {error}") from None
+    if isinstance(fields, dict) and _CHECK in fields:
+        recorded = fields.pop(_CHECK)
+        if recorded != _checksum(fields):
+            raise ValueError("its checksum does not match")
+    return fields
+
+
+def _checksum(fields: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())
+
+
+def _failed(layout: Layout, error: OSError) -> ModelError:
+    return ModelError(
+        "STORE_FAILED",
+        f"the store {layout.root} does not take a record: {error.strerror}",
+        "free some space there",
+        retryable=True,
+    )

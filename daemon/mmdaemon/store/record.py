@@ -1,0 +1,148 @@
+"""What the store remembers of one model name: its versions, and the counter that numbers flat files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.snapshot import Layout, Source
+
+
+@dataclass(slots=True)
+class VersionRecord:
+    """One version of one name.
+
+    Attributes:
+        sha256: Of its bytes.
+        layout: Whether the number came from the counter (flat) or from a folder (versioned).
+        identity: Of the user's file when it was copied; None once that is of no use.
+        state: Where it stood when this was written; a hint after a restart.
+        reason: ``MmError.as_dict()`` of why it cannot be served.
+        attempts: How often it was tried in vain.
+    """
+
+    sha256: str
+    layout: Layout
+    identity: FileIdentity | None = None
+    state: str = ""
+    reason: dict[str, Any] | None = None
+    attempts: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "sha256": self.sha256,
+            "layout": self.layout,
+            "identity": None if self.identity is None else self.identity.as_list(),
+            "state": self.state,
+            "reason": self.reason,
+            "attempts": self.attempts,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> VersionRecord:
+        """Read the JSON form; keys of a later release are passed over.
+
+        Raises:
+            ValueError: Not a version's record.
+        """
+        sha256, layout, identity = fields["sha256"], fields["layout"], fields.get("identity")
+        reason, attempts = fields.get("reason"), fields.get("attempts", 0)
+        if not (isinstance(sha256, str) and len(sha256) == 64 and layout in ("flat", "versioned")):
+            raise ValueError("a version without sha256 and layout")
+        if not (reason is None or isinstance(reason, dict)) or type(attempts) is not int:
+            raise ValueError("a version's reason or attempts")
+        where = None if identity is None else FileIdentity.from_list(identity)
+        return cls(sha256, layout, where, str(fields.get("state", "")), reason, attempts)
+
+
+@dataclass(slots=True)
+class NameRecord:
+    """One name.
+
+    Attributes:
+        name: The model's.
+        next_version: The number that the next flat file gets.
+        versions: By number.
+        serving: The version that serves.
+        previous: The one that served before: kept for a rollback.
+        pinned: The one that serves whatever arrives.
+        unloaded: Whether its owner unloaded it.
+
+    Thread: one at a time.
+    """
+
+    name: str
+    next_version: int = 1
+    versions: dict[int, VersionRecord] = field(default_factory=dict)
+    serving: int | None = None
+    previous: int | None = None
+    pinned: int | None = None
+    unloaded: bool = False
+
+    def put(self, number: int, version: VersionRecord) -> None:
+        """Set a version; the counter passes it, so that no number is ever given twice."""
+        self.versions[number] = version
+        self.next_version = max(self.next_version, number + 1)
+
+    def blobs(self) -> set[str]:
+        """Return the blobs that must stay: of the serving version, the one before, and the pinned one."""
+        wanted = (self.serving, self.previous, self.pinned)
+        return {self.versions[number].sha256 for number in wanted if number in self.versions}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "next_version": self.next_version,
+            "versions": {str(number): version.as_dict() for number, version in sorted(self.versions.items())},
+            "serving": self.serving,
+            "previous": self.previous,
+            "pinned": self.pinned,
+            "unloaded": self.unloaded,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> NameRecord:
+        """Read the JSON form; keys of a later release are passed over.
+
+        Raises:
+            ValueError: Not a name's record.
+        """
+        try:
+            record = cls(str(fields["name"]), _number(fields["next_version"]) or 1)
+            for number, version in fields["versions"].items():
+                record.put(int(number), VersionRecord.from_dict(version))
+            record.serving = _number(fields.get("serving"))
+            record.previous = _number(fields.get("previous"))
+            record.pinned = _number(fields.get("pinned"))
+            record.unloaded = fields.get("unloaded") is True
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a name's record: {error!r}") from None
+        return record
+
+
+def _number(value: Any) -> int | None:
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise ValueError(f"not a version: {value!r}")
+
+
+def version_for(record: NameRecord, source: Source, sha256: str) -> int:
+    """Return the version number that a source's bytes get. Changes nothing; ``NameRecord.put`` does.
+
+    1. A version folder has its number from its name.
+    2. Bytes that serve already are no new version, whoever copied them again.
+    3. Neither are those of the newest version: it is on its way, was refused, or was rolled back from.
+    4. Anything else is new, older bytes that come back too: for a client, versions never go back.
+    """
+    if source.version is not None:  # 1
+        return source.version
+    serving = record.versions.get(record.serving or 0)
+    if record.serving is not None and serving is not None and serving.sha256 == sha256:  # 2
+        return record.serving
+    newest = max(record.versions, default=None)
+    if newest is not None and record.versions[newest].sha256 == sha256:  # 3
+        return newest
+    return max(record.next_version, (newest or 0) + 1)  # 4

@@ -1,0 +1,150 @@
+"""What a probe found out about a model, kept by model, runtime and CPU, so that a restart does not probe again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mmdaemon.store.durable import write_whole
+from mmdaemon.store.layout import Layout
+from mmwire.errors import CODES, MmError, RemoteWireError, error_from_dict
+from mmwire.tensor import SignatureSpec
+from mmwire.tflite import ModelState
+
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one probe.
+
+    Attributes:
+        ok: Whether the model can be served.
+        code: If not: of the error.
+        message: What was expected and what came.
+        hint: What to do about it.
+        transient: Whether another try may end otherwise; such a verdict is never kept.
+        phase: What was being done when it ended: import, load, run, batch.
+        detail: The last words of the model's process, for ``mmctl show``.
+        signatures: ``SignatureSpec.as_dict()`` of each.
+        batch: Rows that one invocation may carry.
+        state: How the model remembers.
+        load_ms: To load it.
+        run_us: To run one row.
+        memory_bytes: Growth of the resident set.
+    """
+
+    ok: bool
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    transient: bool = False
+    phase: str = ""
+    detail: str = ""
+    signatures: list[dict[str, Any]] = field(default_factory=list)
+    batch: int = 1
+    state: str = ModelState.NONE.value
+    load_ms: float = 0.0
+    run_us: float = 0.0
+    memory_bytes: int = 0
+
+    def error(self) -> MmError:
+        """Return why the model cannot be served; only of a verdict that is not ok."""
+        return error_from_dict(
+            {"code": self.code, "message": self.message, "hint": self.hint, "retryable": self.transient}
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {key.name: getattr(self, key.name) for key in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Verdict:
+        """Read the JSON form; keys of a later release are passed over.
+
+        Raises:
+            ValueError: Not a verdict, or a good one that lacks what serving needs.
+        """
+        if not isinstance(values, dict):
+            raise ValueError("a verdict is an object")
+        known = {key.name: values[key.name] for key in fields(cls) if key.name in values}
+        for name, value in known.items():
+            if not _fits(value, _KINDS[name]):
+                raise ValueError(f"a verdict's {name}: {value!r:.60}")
+        if "ok" not in known:
+            raise ValueError("a verdict without ok")
+        verdict = cls(**known)
+        if not verdict.ok and verdict.code not in CODES:
+            raise ValueError(f"a verdict's code: {verdict.code!r:.60}")
+        if verdict.batch < 1 or verdict.state not in tuple(ModelState) or verdict.memory_bytes < 0:
+            raise ValueError("a verdict's batch, state or memory")
+        try:
+            specs = [SignatureSpec.from_dict(spec) for spec in verdict.signatures]
+        except RemoteWireError as error:
+            raise ValueError(error.message) from None
+        if verdict.ok and not specs:
+            raise ValueError("a good verdict without signatures")
+        return verdict
+
+
+_KINDS: dict[str, type] = {
+    "ok": bool,
+    "code": str,
+    "message": str,
+    "hint": str,
+    "transient": bool,
+    "phase": str,
+    "detail": str,
+    "signatures": list,
+    "batch": int,
+    "state": str,
+    "load_ms": float,
+    "run_us": float,
+    "memory_bytes": int,
+}
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind
+
+
+def verdict_key(sha256: str, runtime: str, version: str, cpu: str) -> str:
+    """Return the name of a verdict: the model's digest, then everything else that its outcome depends on."""
+    return f"{sha256}-{hashlib.sha256(repr((runtime, version, cpu)).encode()).hexdigest()[:16]}"
+
+
+class Verdicts:
+    """The verdicts of one store.
+
+    Thread: any for every method.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def get(self, key: str) -> Verdict | None:
+        """Return a verdict; None when there is none that can be read: then the model is probed again."""
+        try:
+            return Verdict.from_dict(json.loads((self._layout.verdicts / (key + _SUFFIX)).read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def put(self, key: str, verdict: Verdict) -> None:
+        """Keep a verdict, unless another try may end otherwise. A disk that does not take it costs one more probe."""
+        if not verdict.transient:
+            with contextlib.suppress(OSError):
+                write_whole(
+                    self._layout.verdicts / (key + _SUFFIX), json.dumps(verdict.as_dict()).encode(), self._layout.tmp
+                )
+
+    def collect(self, keep: set[str]) -> None:
+        """Remove the verdicts of every model whose SHA-256 is not in ``keep``."""
+        with contextlib.suppress(OSError):
+            for path in self._layout.verdicts.iterdir():
+                if path.name.partition("-")[0] not in keep:
+                    path.unlink(missing_ok=True)
