@@ -119,7 +119,7 @@ class Conversion:
             parity = _figures(trial, measurement)
             evidence.append(f"float model: {describe_parity(parity)}")
         if measurement.batch_error:
-            evidence.append(f"takes one row at a time: {measurement.batch_error}")
+            evidence.append(f"takes one row at a time, whatever its signature says: {measurement.batch_error}")
         if self._laboratory.keeps_state:
             evidence.append("the model keeps state; parity was measured from its first step")
         verdict, reason = decide(census, "float32")

@@ -45,14 +45,14 @@ class Outcome:
 
     def as_text(self) -> str:
         """Return the summary for people."""
-        shrunk = self.source_bytes / self.bytes if self.bytes else 0.0
+        parity = describe_parity(self.parity)
+        notes = [line for line in self.evidence if not line.endswith(parity)]
         lines = [
             f"{self.name}: {self.verdict}: {self.reason}",
             *(f"  repaired  {line}" for line in self.repairs),
-            f"  parity    {describe_parity(self.parity)}",
-            *(f"  note      {line}" for line in self.evidence),
-            f"  size      {describe_bytes(self.source_bytes)} SavedModel, {describe_bytes(self.bytes)} now"
-            f" ({shrunk:.1f} times smaller)",
+            f"  parity    {parity}",
+            *(f"  note      {line}" for line in notes),
+            f"  size      {describe_bytes(self.source_bytes)} SavedModel, {describe_bytes(self.bytes)} now",
             *([f"  labels    {self.labels} in the file"] if self.labels else []),
             *(f"  written   {path}" for path in dict.fromkeys((self.output, self.published)) if path),
         ]

@@ -53,8 +53,8 @@ def take_census(content: bytes) -> dict[str, Any]:
 
 def _op_name(code: Any) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    custom = code.CustomCode()
-    return custom.decode("utf-8", "replace") if custom else _OPS.get(number, f"operation {number}")
+    custom: bytes = code.CustomCode() or b""
+    return custom.decode("utf-8", "replace") or str(_OPS.get(number, f"operation {number}"))
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from mmwire.errors import ConvertError
 # What the C++ runtime, the loader and the kernel say when the address space is used up.
 OUT_OF_MEMORY = re.compile(
     r"bad_alloc|cannot allocate memory|out of memory|failed to map segment|memoryerror|resource temporarily unavailable"
-    r"|resource exhausted|allocation failed",
+    r"|resource exhausted|allocation failed|pthread_create\(\) failed",
     re.IGNORECASE,
 )
 _HINTS = {

@@ -5,6 +5,7 @@ Run as ``python -m mmconvert.child.original``; TensorFlow is imported here and n
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,20 @@ class Original:
     def __init__(self) -> None:
         self._model: Any = None
         self._function: Any = None
+        self._name = ""
+        self._resaved: str | None = None
         self._is_single_batch = False
         self._initial: list[tuple[Any, Any]] | None = None
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Load a signature; answers with the library versions and what its variables hold."""
-        import keras
+        import keras  # type: ignore[import-untyped]
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)  # the same sums in the same order every time
         self._model = tf.saved_model.load(request["folder"], tags=request["tags"])
-        self._function = self._model.signatures[request["signature"]]
+        self._name = request["signature"]
+        self._function = self._model.signatures[self._name]
         variables = self._function.variables
         if self._changes_variables():
             self._initial = [(variable, variable.numpy()) for variable in variables]
@@ -85,12 +89,17 @@ class Original:
     def _converter(self) -> Any:
         """Return a converter of the loaded function.
 
-        ``from_saved_model`` loses the weights of what Keras 3 wrote with ``tf.saved_model.save`` and gives NaN; the
-        function's own captures do not.
+        ``from_saved_model`` on the input itself loses the weights of what Keras 3 wrote with ``tf.saved_model.save``,
+        and gives NaN. The loaded function has captured them; saved anew with it they are found. It is what
+        ``from_concrete_functions`` does, which however calls every signature ``serving_default``.
         """
         import tensorflow as tf
 
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([self._function], self._model)
+        if self._resaved is None:
+            folder = tempfile.mkdtemp()
+            tf.saved_model.save(self._model, folder, signatures={self._name: self._function})
+            self._resaved = folder
+        converter = tf.lite.TFLiteConverter.from_saved_model(self._resaved, signature_keys=[self._name])
         if self._is_single_batch:
             converter._experimental_default_to_single_batch_in_tensor_list_ops = True
         return converter

@@ -49,7 +49,8 @@ def to_model(array: Array, details: dict[str, Any]) -> Array:
     if scale == 0 or array.dtype.kind != "f":
         return array.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    quantized: Array = np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    return quantized
 
 
 def from_model(array: Array, details: dict[str, Any]) -> Array:
@@ -57,13 +58,14 @@ def from_model(array: Array, details: dict[str, Any]) -> Array:
     scale, zero_point = details["quantization"]
     if scale == 0 or array.dtype.kind == "f":
         return array
-    return ((array.astype(np.int32) - zero_point) * scale).astype(np.float32)
+    values: Array = ((array.astype(np.int32) - zero_point) * scale).astype(np.float32)
+    return values
 
 
 def explain(step: str, error: BaseException) -> ConvertError:
     """Return the error for what LiteRT raised."""
     text = " ".join(str(error).split())
-    return ConvertError("CONVERTER_FAILED", f"LiteRT refused the converted model in the step {step!r}: {text[:240]}")
+    return ConvertError("CONVERTER_FAILED", f"LiteRT cannot run the converted model: {text[:240]}")
 
 
 def main() -> None:

@@ -29,13 +29,14 @@ class Worker:
 
     Args:
         module: What to run: ``python -m MODULE``.
-        workspace: Private folder, for its stderr.
+        workspace: Private folder, for its stderr and its temporary files.
         limits: Memory and CPU of the child.
         deadline: Monotonic seconds at which a step is given up.
     """
 
     def __init__(self, module: str, workspace: Path, limits: Limits, deadline: float) -> None:
         self._module = module
+        self._workspace = workspace
         self._chatter = workspace / f"{module.rpartition('.')[2]}.stderr"
         self._limits = limits
         self._deadline = deadline
@@ -62,7 +63,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=chatter,
-                env=_environment(),
+                env=_environment(self._workspace),
                 start_new_session=True,
             )
 
@@ -129,13 +130,13 @@ class Worker:
         return explain_death(step, return_code, chatter)
 
 
-def _environment() -> dict[str, str]:
-    """Return the child's environment: quiet, no GPU, one thread for what numpy computes."""
+def _environment(workspace: Path) -> dict[str, str]:
+    """Return the child's environment: quiet, no GPU, one thread for numpy, temporary files in the workspace."""
     return {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(workspace),
     }

@@ -92,7 +92,8 @@ def _top1_agreement(original: list[Array], converted: list[Array]) -> float | No
     if any(array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind != "f" for array in original):
         return None
     reference, result = np.concatenate(original), np.concatenate(converted)
-    sums = reference.sum(axis=1)
-    if not ((reference >= 0).all() and np.allclose(sums, 1, atol=_SUM_TOLERANCE)):
+    if not (np.isfinite(reference).all() and (reference >= 0).all()):
+        return None
+    if not np.allclose(reference.sum(axis=1), 1, atol=_SUM_TOLERANCE):
         return None
     return float((reference.argmax(axis=1) == result.argmax(axis=1)).mean())

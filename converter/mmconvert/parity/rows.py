@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmconvert.feed import Feed, join_feeds
+from mmconvert.feed import Array, Feed, join_feeds
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 
 RANDOM_ROWS = 32
@@ -39,7 +39,7 @@ def _feed_shape(tensor: Tensor) -> tuple[int, ...]:
     return lead + tuple(_OPEN_DIMENSION if size == UNKNOWN else size for size in tensor.row_shape)
 
 
-def _values(random: np.random.Generator, tensor: Tensor, is_normal: bool) -> np.ndarray:
+def _values(random: np.random.Generator, tensor: Tensor, is_normal: bool) -> Array:
     shape = _feed_shape(tensor)
     if not tensor.is_float:
         return random.integers(0, 2, shape).astype(tensor.dtype)
