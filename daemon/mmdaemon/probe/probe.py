@@ -1,0 +1,215 @@
+"""The daemon's side of probing: starts the helper, asks it, starts it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.message import READY, Request, send_request
+from mmdaemon.probe.outcome import not_tried, starved
+from mmdaemon.store.blob import OpenBlob
+from mmdaemon.store.verdict import Verdict
+from mmwire.errors import InternalError
+
+EXAMINER = "mmdaemon.runtime.examine:examine"
+WARM_UP = "mmdaemon.runtime.selection:select_runtime"
+_START_S = 60.0  # imports from a cold SD card
+_GRACE_S = 10.0  # the helper's, beyond the wall limit that it enforces itself
+_STOP_S = 5.0
+_CHUNK_BYTES = 64 * 1024
+_SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon itself
+
+
+class _Helper:
+    """One helper process."""
+
+    def __init__(self, examiner: str, warm_up: str) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # numpy's OpenBLAS would start threads at import, and a fork of a process with threads is a gamble.
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(_SYSTEMD)}
+            environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mmdaemon.probe.helper", str(theirs.fileno()), examiner, warm_up],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the daemon's to decide about
+            )
+        self.control = ours
+
+    def wait_ready(self) -> bool:
+        readable, _, _ = select.select([self.control], [], [], _START_S)
+        with contextlib.suppress(OSError):
+            return bool(readable) and self.control.recv(len(READY)) == READY
+        return False
+
+    def stop(self) -> None:
+        """End it: end of file on its socket is the sign; its children die with it."""
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_RDWR)
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.control.close()
+
+
+class Probe:
+    """Tries models in processes that nobody needs afterwards.
+
+    Attributes:
+        restarts: How often the helper had to be started again.
+
+    Args:
+        limits: Of each trial.
+        parallel: Trials at the same time; further callers wait. Default: the cores of the box.
+        examiner: ``module:function`` to run in the child; see ``trial.Examiner``.
+        warm_up: ``module:function`` that the helper calls once, so that every child finds the runtime imported.
+
+    Thread: any for every method.
+    """
+
+    def __init__(self, limits: Limits, parallel: int = 0, examiner: str = EXAMINER, warm_up: str = WARM_UP) -> None:
+        self._limits = limits
+        self._examiner = examiner
+        self._warm_up = warm_up
+        self._turns = threading.BoundedSemaphore(parallel or os.cpu_count() or 1)
+        self._lock = threading.Lock()  # guards the helper's start and end
+        self._helper: _Helper | None = None
+        self._stopped = False
+        self.restarts = 0
+
+    def start(self) -> None:
+        """Start the helper, so that the first check need not. Idempotent; also after ``stop``.
+
+        Raises:
+            InternalError: ``INTERNAL``: it does not come up.
+        """
+        with self._lock:
+            self._stopped = False
+        self._running()
+
+    def stop(self) -> None:
+        """End the helper and all trials; checks under way return a transient verdict. Idempotent."""
+        with self._lock:
+            self._stopped = True
+            helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The helper's process id, None while there is none."""
+        helper = self._helper
+        return None if helper is None else helper.process.pid
+
+    def check(self, blob: OpenBlob, threads: int) -> Verdict:
+        """Try a model and return the verdict; a helper that died meanwhile is replaced, and the model tried once more.
+
+        Blocks up to the wall limit, and for a turn.
+        """
+        with self._turns:
+            verdict = self._try(blob, threads, self._limits)
+            if verdict.code == "MODEL_INVALID":
+                # LiteRT says the same of a bad file and of memory it did not get. A bad file stays bad with more of it.
+                second = self._try(blob, threads, self._limits.with_more_memory())
+                if second.ok or second.code == "MODEL_TOO_LARGE":
+                    return starved(verdict)
+            return verdict
+
+    def _try(self, blob: OpenBlob, threads: int, limits: Limits) -> Verdict:
+        for _ in range(2):
+            try:
+                helper = self._running()
+                verdict = self._ask(helper, blob, threads, limits)
+            except InternalError as error:
+                return not_tried(error.message)
+            if verdict is not None:
+                return verdict
+            self._replace(helper)
+        return not_tried("the probe's helper process died twice meanwhile")
+
+    def _ask(self, helper: _Helper, blob: OpenBlob, threads: int, limits: Limits) -> Verdict | None:
+        """Return the helper's verdict, None when it died or hangs.
+
+        Raises:
+            InternalError: ``INTERNAL``: no descriptors left.
+        """
+        try:
+            ours, theirs = os.pipe2(os.O_CLOEXEC)
+        except OSError as error:
+            raise InternalError("INTERNAL", f"no pipe to the probe's helper: {error.strerror}") from None
+        try:
+            try:
+                send_request(helper.control, Request(threads, limits), blob.fd, theirs)
+            finally:
+                os.close(theirs)
+            data = _read_all(ours, time.monotonic() + limits.wall_s + _GRACE_S)
+            return Verdict.from_dict(json.loads(data))
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(ours)
+
+    def _running(self) -> _Helper:
+        """Return the helper, started if there is none.
+
+        Raises:
+            InternalError: ``INTERNAL``: it does not come up, or the probe was stopped.
+        """
+        with self._lock:
+            if self._stopped:
+                raise InternalError("INTERNAL", "the probe was stopped", retryable=True)
+            if self._helper is None:
+                try:
+                    helper = _Helper(self._examiner, self._warm_up)
+                except OSError as error:
+                    raise InternalError(
+                        "INTERNAL", f"the probe's helper process cannot be started: {error.strerror}"
+                    ) from None
+                if not helper.wait_ready():
+                    helper.stop()
+                    status = helper.process.returncode
+                    raise InternalError(
+                        "INTERNAL", f"the probe's helper process does not start (status {status})", "see the log"
+                    )
+                self._helper = helper
+            return self._helper
+
+    def _replace(self, dead: _Helper) -> None:
+        """Forget a helper that died or hangs, unless another thread did."""
+        with self._lock:
+            if self._helper is not dead:
+                return
+            self._helper = None
+            self.restarts += 1
+        dead.process.kill()
+        dead.stop()
+
+
+def _read_all(descriptor: int, deadline: float) -> bytes:
+    """Read to the end of a pipe.
+
+    Raises:
+        TimeoutError: The deadline passed first.
+    """
+    data = bytearray()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while True:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise TimeoutError
+        chunk = os.read(descriptor, _CHUNK_BYTES)
+        if not chunk:
+            return bytes(data)
+        data += chunk

@@ -1,0 +1,88 @@
+"""The child of the helper that tries one model: confined, then never trusted again.
+
+It says on its pipe, a line each: ``phase NAME`` before each phase, at the end one JSON object: ``{"ok": facts}`` or
+``{"error": MmError.as_dict()}``. No such object means that it died.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from mmdaemon.probe.limit import Limits, close_all_but, confine
+from mmwire.errors import InternalError, MmError, ModelError
+
+# path, threads, announce(phase) -> facts; as mmdaemon.runtime.examine.examine
+Examiner = Callable[[str, int, Callable[[str], None]], dict[str, Any]]
+
+PHASE = "phase "
+
+
+def run_trial(
+    examiner: Examiner, model: int, threads: int, limits: Limits, report: int, noise: int, parent: int
+) -> NoReturn:
+    """Be the child: confine this process, examine the model, report, end. Never returns, whatever happens.
+
+    Args:
+        examiner: What to do with the model.
+        model: Descriptor of the file.
+        threads: Of one invocation.
+        limits: What it may take.
+        report: Descriptor to report on.
+        noise: Descriptor that takes the place of standard output and error.
+        parent: The helper's process id.
+
+    Thread: the only one of a process that was just forked.
+    """
+    try:
+        for number in (signal.SIGTERM, signal.SIGXCPU):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write to a file fails with EFBIG
+        os.dup2(noise, 1)
+        os.dup2(noise, 2)
+        close_all_but({0, 1, 2, model, report})
+        confine(limits, os.fstat(model).st_size, parent)
+        _say(report, json.dumps(_outcome(examiner, model, threads, report)))
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace"))
+        os._exit(1)
+    os._exit(0)  # no destructor of a model's library runs
+
+
+def _outcome(examiner: Examiner, model: int, threads: int, report: int) -> dict[str, Any]:
+    def announce(phase: str) -> None:
+        _say(report, PHASE + phase)
+
+    try:
+        return {"ok": examiner(f"/proc/self/fd/{model}", threads, announce)}
+    except MmError as error:
+        return {"error": error.as_dict()}
+    except MemoryError:
+        return {"error": too_large().as_dict()}
+    except Exception as error:
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        where = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}" if last is not None else "?"
+        print(f"{type(error).__name__} at {where}: {error}", file=sys.stderr, flush=True)
+        return {"error": InternalError("INTERNAL", f"the trial failed: {type(error).__name__}: {error}").as_dict()}
+
+
+def too_large() -> ModelError:
+    """Return the error of a model that does not fit the memory of a trial."""
+    return ModelError(
+        "MODEL_TOO_LARGE",
+        "trying the model took more memory than a trial may",
+        "it is tried again later; raise the limit, or free memory on the box",
+        retryable=True,
+    )
+
+
+def _say(report: int, line: str) -> None:
+    data = line.replace("\n", " ").encode() + b"\n"
+    while data:
+        data = data[os.write(report, data) :]
