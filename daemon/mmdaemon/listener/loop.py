@@ -27,6 +27,8 @@ from mmwire.frame import Frame, Limits
 _ACCEPT = select.EPOLLIN | select.EPOLLONESHOT
 _READS_A_TURN = 4  # then the others have theirs
 _SWEEP_S = 1.0
+_STOP_S = 5.0
+_STOP_STEP_S = 0.05
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -102,16 +104,21 @@ class Loop:
         for peer in list(self._peers.values()):
             peer.send((goaway,))
 
-    def stop(self) -> None:
-        """Close every connection and end the threads. Idempotent."""
+    @property
+    def is_alive(self) -> bool:
+        """Whether every thread runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def stop(self, wait: bool) -> None:
+        """Close every connection and end the threads; without ``wait`` one that still computes is left behind."""
         self._is_stopping.set()
+        deadline = time.monotonic() + (_STOP_S if wait else 0)
         for thread in self._threads:
-            while thread.is_alive():
+            while thread.is_alive() and time.monotonic() <= deadline:
                 self.wake()
-                thread.join(0.05)
+                thread.join(_STOP_STEP_S)
         for peer in list(self._peers.values()):
             self._close(peer)
-        self._epoll.close()
 
     def _run(self) -> None:
         listening_fd = self._listening.fileno()

@@ -204,6 +204,7 @@ class Comparison:
 
     def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:
         name, error, version = source.name, refused.error, refused.version
+        told: MmError
         if version != number:
             self._leave_loading(name, number, None)
         if error.retryable:

@@ -108,6 +108,21 @@ class Reconciler:
                 self._renamed.add(path)
             self._nudge()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._is_stopping
+
+    def wait_looked(self) -> None:
+        """Block until the first look was taken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._looks > 0 or self._is_stopping)
+
     def wait_decided(self, timeout_s: float) -> bool:
         """Block until the first look was taken and nothing is being loaded; return whether that is so."""
         with self._changed:

@@ -66,7 +66,7 @@ class Scheduler:
         self.is_draining = False
         self.lanes: dict[str, Lane] = {}
         self.backlog = Backlog()
-        self._max_queue = max_queue
+        self.max_queue = max_queue
         self._max_queued_bytes = max_queued_bytes
         self._effects = effects
         self._held: Lane | None = None  # rule 4
@@ -156,7 +156,7 @@ class Scheduler:
         lane = self.lanes.get(deployment.name)
         if lane is None:
             lane = self.lanes[deployment.name] = Lane(deployment.name, _unknown(deployment.name), 0)
-        lane.max_queue = max_queue or self._max_queue
+        lane.max_queue = max_queue or self.max_queue
         old = self._retire(lane)
         lane.deployment = deployment
         self._recheck(lane)
@@ -167,7 +167,7 @@ class Scheduler:
         """Let nothing serve a name, for a reason; return what served, retired. Waiting requests are refused."""
         lane = self.lanes.get(name)
         if lane is None:
-            lane = self.lanes[name] = Lane(name, absence, self._max_queue)
+            lane = self.lanes[name] = Lane(name, absence, self.max_queue)
         lane.absence = absence
         old = self._retire(lane)
         self._recheck(lane)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmdaemon.pool.pool import Pool
@@ -21,10 +22,16 @@ class _Retiring:
 class Swap:
     """Keeps pool and registry in step.
 
+    Args:
+        pool: Where requests are served.
+        registry: What is shown.
+        release: Called for a retired deployment that has finished its last request.
+
     Thread: under the loader's monitor only; takes the pool's monitor inside it, never the other way round.
     """
 
-    def __init__(self, pool: Pool, registry: Registry) -> None:
+    def __init__(self, pool: Pool, registry: Registry, release: Callable[[Deployment], None]) -> None:
+        self._release = release
         self._pool = pool
         self._registry = registry
         self._retiring: list[_Retiring] = []
@@ -64,9 +71,10 @@ class Swap:
     def settle_retired(self) -> None:
         """Note which retired deployments have finished their last request."""
         for retiring in list(self._retiring):
-            if retiring.deployment.instances:
+            if retiring.deployment.instances or retiring.deployment.growing:
                 continue
             self._retiring.remove(retiring)
+            self._release(retiring.deployment)
             name, number = retiring.deployment.name, retiring.number
             if number and name in self._registry:
                 version = self._registry.model(name).versions.get(number)

@@ -1,0 +1,85 @@
+"""``mmdaemon``: the command line of the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from mmdaemon.config.load import load_config
+from mmdaemon.config.schema import Config
+from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
+from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
+from mmdaemon.service.notify import Notifier, watchdog_interval_s
+from mmdaemon.telemetry.log import set_up_log
+from mmwire.errors import MmError
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file (see config.toml).")
+@click.option("--models", type=click.Path(path_type=Path), help="Model folder; must exist when given.")
+@click.option("--store", type=click.Path(path_type=Path), help="Private store; made when missing.")
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to serve on.")
+@click.option("--check", is_flag=True, help="Check the configuration, say what it comes to, and exit.")
+@click.version_option(package_name="mmdaemon")
+def command(
+    config_file: Path | None, models: Path | None, store: Path | None, socket_path: Path | None, check: bool
+) -> None:
+    """Serve the models of a folder over a Unix socket."""
+    flags = {"paths.models": models, "paths.store": store, "paths.socket": socket_path}
+    given = {key: str(value) for key, value in flags.items() if value is not None}
+
+    def read() -> Config:
+        return load_config(config_file, os.environ, given)
+
+    config = read()
+    if check:
+        click.echo(config.describe())
+        return
+    sys.exit(serve(config, read))
+
+
+def serve(config: Config, read: Callable[[], Config]) -> int:
+    """Serve until told to stop; return the exit status.
+
+    Args:
+        config: What to serve with.
+        read: Reads the configuration again.
+
+    Raises:
+        ConfigError: It cannot start.
+    """
+    set_up_log(config.service.log_level)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    inherited = inherited_sockets(os.environ)
+    path = config.paths.socket
+    listening = inherited[0] if inherited else open_socket(path, config.socket.mode, config.socket.group)
+    identity = None if inherited else path.lstat()
+    try:
+        from mmdaemon.app import App  # loads the runtime; --help and --check do without
+
+        app = App(config, listening)
+        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
+    finally:
+        listening.close()
+        if identity is not None:
+            remove_socket(path, identity)
+
+
+def main() -> None:
+    """Run the command; a refused start is one line on stderr, never a traceback."""
+    try:
+        command.main(standalone_mode=True)
+    except MmError as error:
+        print(f"mmdaemon: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The wiring: builds the parts from a configuration and connects them. No decisions here."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+from mmdaemon.config.schema import Config
+from mmdaemon.folder.watch import Watcher
+from mmdaemon.listener.handler import Handler
+from mmdaemon.listener.loop import Loop
+from mmdaemon.loader.arrival import Arrival, Bounds
+from mmdaemon.loader.instances import Instances
+from mmdaemon.loader.reconciler import Pace, Reconciler
+from mmdaemon.loader.records import Records
+from mmdaemon.pool.pool import Pool
+from mmdaemon.probe.limit import Limits as ProbeLimits
+from mmdaemon.probe.probe import Probe
+from mmdaemon.registry.registry import Registry
+from mmdaemon.runtime.interface import Instance, describe
+from mmdaemon.runtime.selection import select_runtime
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.service.control import Control
+from mmdaemon.store.blob import Blobs
+from mmdaemon.store.cpu import this_cpu
+from mmdaemon.store.layout import Layout
+from mmdaemon.store.ledger import Ledger
+from mmdaemon.store.lock import StoreLock
+from mmdaemon.store.verdict import Verdicts
+from mmdaemon.swap.swap import Swap
+from mmdaemon.telemetry.log import set_up_log
+from mmwire.frame import Limits
+
+MIB = 1024 * 1024
+SOFTWARE = f"mmdaemon {version('mmdaemon')}"
+
+
+class App:
+    """All parts of one daemon, built and not yet started.
+
+    Args:
+        config: What to build.
+        listening: The socket, bound and listening.
+
+    Raises:
+        ConfigError: The store is in use or cannot be used; no runtime is installed.
+
+    Thread: the main one.
+    """
+
+    def __init__(self, config: Config, listening: socket.socket) -> None:
+        cores = config.limits.cores
+        layout = Layout(config.paths.store)
+        layout.prepare()
+        self.lock = StoreLock(layout.lock)
+        self.lock.acquire()
+        layout.sweep()
+        runtime, why = select_runtime()
+        self.loads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
+        self.chores = ThreadPoolExecutor(1, "mm-chore")
+        self.probe = Probe(
+            ProbeLimits(config.probe.wall_s, int(config.probe.cpu_s), config.probe.memory_mb * MIB), cores
+        )
+        instances = Instances(runtime, this_cpu(), self.chores)
+        self.pool = Pool(
+            cores,
+            config.limits.max_queue,
+            config.limits.max_queued_mb * MIB,
+            grow=lambda deployment: instances.grow(deployment, self._on_grown),
+            dispose=lambda instance: instances.dispose(instance, self._on_disposed),
+        )
+        self.registry = Registry(runtime.name)
+        swap = Swap(self.pool, self.registry, instances.release)
+        arrival = Arrival(
+            Records(Ledger(layout)),
+            Blobs(layout),
+            Verdicts(layout),
+            self.probe.check,
+            instances,
+            Bounds(cores, config.models.max_model_mb * MIB),
+        )
+        self.watcher = Watcher(config.paths.models, lambda path, renamed: self.reconciler.on_hint(path, renamed))
+        self.reconciler = Reconciler(
+            config.paths.models, pace_of(config), arrival, self.registry, swap, self.loads, self.watcher.revive
+        )
+        limits = Limits(max_payload_bytes=config.limits.max_request_mb * MIB)
+        self.control = Control(self.reconciler, self.registry, self.pool, lambda: identity)
+        self.loop = Loop(
+            listening,
+            self.pool,
+            Handler(self.pool, self.control, limits, SOFTWARE),
+            limits,
+            cores + 1,
+            config.limits.max_connections,
+            config.limits.max_output_mb * MIB,
+            config.limits.client_stall_s,
+        )
+        identity: dict[str, Any] = {
+            "software": SOFTWARE,
+            "runtime": describe(runtime, why),
+            "paths": {"models": str(config.paths.models), "store": str(config.paths.store)},
+        }
+
+    def start(self) -> None:
+        """Start everything but the listener, and take a first look at the folder."""
+        self.watcher.start()
+        self.pool.start(self.loop.wake)
+        self.reconciler.start()
+        self.reconciler.wait_looked()
+
+    def apply(self, config: Config) -> None:
+        """Take up what may change while serving."""
+        set_up_log(config.service.log_level)
+        self.reconciler.set_pace(pace_of(config))
+        with self.pool.scheduler() as scheduler:
+            scheduler.max_queue = config.limits.max_queue
+
+    def close(self, wait: bool) -> None:
+        """Stop everything; without ``wait`` whatever still runs is left behind."""
+        self.reconciler.stop()
+        self.watcher.stop()
+        self.loop.stop(wait)
+        self.pool.stop()
+        self.probe.stop()
+        self.loads.shutdown(wait, cancel_futures=True)
+        self.chores.shutdown(wait, cancel_futures=True)
+        self.lock.release()
+
+    def _on_grown(self, deployment: Deployment, instance: Instance | None) -> None:
+        self.pool.on_grown(deployment, instance)
+
+    def _on_disposed(self) -> None:
+        self.reconciler.on_hint()
+
+
+def pace_of(config: Config) -> Pace:
+    """Return how often and how patiently the reconciler looks."""
+    models = config.models
+    return Pace(models.rescan_s, models.settle_ms / 1e3, models.unfinished_s, models.retire_grace_s)

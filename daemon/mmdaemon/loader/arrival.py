@@ -1,0 +1,171 @@
+"""Bringing one source up: into the store, through the probe, into the runtime."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmdaemon.folder.opening import open_regular
+from mmdaemon.folder.snapshot import Sidecar, Source
+from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.instances import Instances, Recipe
+from mmdaemon.loader.records import Records
+from mmdaemon.runtime.interface import Traits
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.store.blob import Blobs, OpenBlob
+from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
+from mmwire.errors import MmError, ModelError
+from mmwire.manifest import ModelOptions, parse_labels, parse_options
+from mmwire.tflite import LABELS_ENTRY, ModelState, outline, verify_content
+
+_SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
+
+# Tries a blob in a throw-away process.
+Check = Callable[[OpenBlob, int], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a model may take of the box."""
+
+    cores: int
+    max_model_bytes: int
+
+
+class Arrival:
+    """``Arrivals``: store, probe, runtime, in this order.
+
+    Thread: ``bring_up`` by any loader thread, one at a time for a name; the rest by any.
+    """
+
+    def __init__(
+        self, records: Records, blobs: Blobs, verdicts: Verdicts, check: Check, instances: Instances, bounds: Bounds
+    ) -> None:
+        self.next_version = records.next_version
+        self.is_unloaded = records.is_unloaded
+        self.set_unloaded = records.set_unloaded
+        self._records = records
+        self._blobs = blobs
+        self._verdicts = verdicts
+        self._check = check
+        self._instances = instances
+        self._bounds = bounds
+
+    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
+        """Store, try, load and warm up; see ``Arrivals``."""
+        sha256 = ""
+        try:
+            self._require_servable(source)
+            number, sha256 = self._records.known(source) or self._store(source)
+            options = parse_options(_text(source.options)) if source.options else ModelOptions()
+            try:
+                blob = self._blobs.open(sha256)
+            except ModelError:  # damaged, or collected since it last served
+                number, sha256 = self._store(source)
+                blob = self._blobs.open(sha256)
+            try:
+                return self._load(source, number, blob, options)
+            except BaseException:
+                blob.close()
+                raise
+        except MmError as error:
+            return Refused(error, number, sha256)
+
+    def on_serving(self, name: str, version: int) -> None:
+        """Write down what serves and remove the blobs and verdicts that nobody needs."""
+        self._records.on_serving(name, version)
+        keep = self._records.blobs()
+        self._blobs.collect(keep)
+
+    def discard(self, arrived: Arrived) -> None:
+        """Close what was loaded and will not serve."""
+        self._instances.discard(arrived.deployment)
+
+    def _require_servable(self, source: Source) -> None:
+        if source.kind == "saved_model":
+            raise ModelError(
+                "MODEL_INVALID",
+                "a SavedModel folder, which is not served as it is",
+                f"mmconvert {source.path} --name {source.name} --publish {_folder_of(source)}, "
+                "then move the SavedModel out of the model folder",
+            )
+        if source.identity.size > self._bounds.max_model_bytes:
+            raise ModelError(
+                "MODEL_INVALID",
+                f"the file has {source.identity.size} bytes, the limit is {self._bounds.max_model_bytes}",
+                "raise models.max_model_mb",
+            )
+
+    def _store(self, source: Source) -> tuple[int, str]:
+        blob = self._blobs.ingest(source.path)
+        return self._records.put(source, blob.sha256), blob.sha256
+
+    def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
+        threads = min(options.threads, self._bounds.cores)
+        embedded = self._labels_within(blob)
+        verdict = self._verdict(blob, threads)
+        recipe = Recipe(blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
+        instance = self._instances.load(recipe)
+        deployment = Deployment(
+            source.name,
+            number,
+            instance.signatures,
+            threads,
+            min(options.max_instances or self._bounds.cores, max(1, self._bounds.cores // threads)),
+            [instance],
+        )
+        self._instances.adopt(deployment, recipe)
+        labels = parse_labels(_text(source.labels)) if source.labels else embedded
+        return Arrived(deployment, blob.sha256, labels, options, _traits(verdict, blob))
+
+    def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
+        runtime = self._instances.runtime
+        key = verdict_key(blob.sha256, runtime.name, runtime.version, self._instances.cpu)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._check(blob, threads)
+            self._verdicts.put(key, verdict)
+        if not verdict.ok:
+            raise verdict.error()
+        return verdict
+
+    def _labels_within(self, blob: OpenBlob) -> Sequence[str]:
+        """Return the labels that the file carries, once it is what its own digest says.
+
+        Raises:
+            ModelError: ``MODEL_INVALID``, ``DIGEST_MISMATCH``.
+        """
+        if blob.size == 0:
+            outline(b"")
+        with mmap.mmap(blob.fd, blob.size, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
+            file = outline(view)
+            verify_content(view, file)
+            return parse_labels((file.entry(view, LABELS_ENTRY) or b"").decode("utf-8", "replace"))
+
+
+def _text(sidecar: Sidecar) -> str:
+    descriptor, identity = open_regular(sidecar.path)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        if identity.size > _SIDECAR_BYTES:
+            raise ModelError("MODEL_INVALID", f"{sidecar.path.name} has {identity.size} bytes: too large")
+        try:
+            return file.read().decode("utf-8")
+        except UnicodeDecodeError:
+            raise ModelError("MODEL_INVALID", f"{sidecar.path.name} is not UTF-8 text") from None
+
+
+def _folder_of(source: Source) -> str:
+    return str(source.path.parent if source.version is None else source.path.parent.parent)
+
+
+def _traits(verdict: Verdict, blob: OpenBlob) -> dict[str, Any]:
+    return {
+        "bytes": blob.size,
+        "batch": verdict.batch,
+        "state": verdict.state,
+        "load_ms": verdict.load_ms,
+        "run_us": verdict.run_us,
+        "memory_bytes": verdict.memory_bytes,
+    }

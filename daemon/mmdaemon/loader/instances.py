@@ -1,0 +1,119 @@
+"""Instances: loaded from a blob that stays open as long as its deployment may need one more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from mmdaemon.runtime.interface import Instance, Runtime, Traits
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.store.blob import OpenBlob
+from mmdaemon.telemetry.log import LOG, log_bug
+from mmwire.errors import InferenceError, MmError
+from mmwire.tensor import SignatureSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What it takes to load one more instance."""
+
+    blob: OpenBlob
+    threads: int
+    traits: Traits
+
+
+class Instances:
+    """Loads, adds and closes instances.
+
+    Args:
+        runtime: Loads them.
+        cpu: Which kernels they run on; part of the key of a verdict.
+        executor: Where growth and closing happen: both may take long.
+
+    Thread: any for every method.
+    """
+
+    def __init__(self, runtime: Runtime, cpu: str, executor: Executor) -> None:
+        self.runtime = runtime
+        self.cpu = cpu
+        self._executor = executor
+        self._lock = threading.Lock()
+        self._recipes: dict[Deployment, Recipe] = {}
+
+    def load(self, recipe: Recipe) -> Instance:
+        """Load an instance and run it once, so that the first request finds everything allocated.
+
+        Raises:
+            MmError: The runtime refuses.
+        """
+        instance = self.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
+        for name, spec in instance.signatures.items():
+            _warm_up(instance, name, spec)
+        return instance
+
+    def adopt(self, deployment: Deployment, recipe: Recipe) -> None:
+        """Keep what is needed to add to a deployment, until it is released."""
+        with self._lock:
+            self._recipes[deployment] = recipe
+
+    def release(self, deployment: Deployment) -> None:
+        """Let go of a deployment's blob; its instances keep what they have mapped. Idempotent."""
+        with self._lock:
+            recipe = self._recipes.pop(deployment, None)
+        if recipe is not None:
+            recipe.blob.close()
+
+    def discard(self, deployment: Deployment) -> None:
+        """Close a deployment that never served."""
+        for instance in deployment.idle:
+            self.dispose(instance)
+        self.release(deployment)
+
+    def dispose(self, instance: Instance, on_disposed: Callable[[], None] | None = None) -> None:
+        """Close an instance elsewhere, and say so."""
+
+        def close() -> None:
+            instance.close()
+            if on_disposed is not None:
+                on_disposed()
+
+        self._submit(close)
+
+    def grow(self, deployment: Deployment, on_grown: Callable[[Deployment, Instance | None], None]) -> None:
+        """Load one more instance elsewhere and hand it over; None when it cannot be had."""
+
+        def load() -> None:
+            on_grown(deployment, self._one_more(deployment))
+
+        self._submit(load)
+
+    def _one_more(self, deployment: Deployment) -> Instance | None:
+        with self._lock:
+            recipe = self._recipes.get(deployment)
+        if recipe is None:
+            return None
+        try:
+            return self.load(recipe)
+        except MmError as error:
+            LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error)
+        except Exception as error:
+            log_bug(f"adding an instance of {deployment.name}", error)
+        return None
+
+    def _submit(self, task: Callable[[], None]) -> None:
+        try:
+            self._executor.submit(task)
+        except RuntimeError:  # the executor was shut down: the daemon is on its way out
+            return
+
+
+def _warm_up(instance: Instance, name: str, spec: SignatureSpec) -> None:
+    if not spec.is_static:
+        return
+    zeros = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
+    try:
+        instance.run(name, zeros, 1, None, lambda: None)
+    except InferenceError:
+        return  # zeros are no input that it must accept; the probe has seen it answer another

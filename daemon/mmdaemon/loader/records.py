@@ -1,0 +1,93 @@
+"""The records of all names, in memory and on disk in step."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.store.ledger import Ledger
+from mmdaemon.store.record import NameRecord, VersionRecord, version_for
+from mmdaemon.telemetry.log import LOG
+from mmwire.errors import ModelError
+
+_KEPT_VERSIONS = 16  # of one name, beside those whose bytes are kept: enough to recognise what comes back
+
+
+class Records:
+    """Reads every record once; every change is on disk when its method returns.
+
+    Thread: any for every method.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._records = ledger.load_all()
+
+    def next_version(self, name: str) -> int:
+        """Return the number that a new flat file gets."""
+        with self._lock:
+            return self._record(name).next_version
+
+    def is_unloaded(self, name: str) -> bool:
+        """Return whether a name is to stay out of memory."""
+        with self._lock:
+            return self._record(name).unloaded
+
+    def set_unloaded(self, name: str, unloaded: bool) -> None:
+        """Write down whether a name is to stay out of memory."""
+        with self._lock:
+            record = self._record(name)
+            if record.unloaded != unloaded:
+                record.unloaded = unloaded
+                self._save(record)
+
+    def known(self, source: Source) -> tuple[int, str] | None:
+        """Return version and SHA-256 of a source that was copied before and has not changed since."""
+        with self._lock:
+            for number, version in sorted(self._record(source.name).versions.items(), reverse=True):
+                if version.identity == source.identity and version.layout == source.layout:
+                    return number, version.sha256
+            return None
+
+    def put(self, source: Source, sha256: str) -> int:
+        """Give bytes that were copied their version; return its number.
+
+        Raises:
+            ModelError: ``STORE_FAILED`` (retryable).
+        """
+        with self._lock:
+            record = self._record(source.name)
+            number = version_for(record, source, sha256)
+            record.put(number, VersionRecord(sha256, source.layout, source.identity))
+            self._trim(record)
+            self._ledger.save(record)
+            return number
+
+    def on_serving(self, name: str, number: int) -> None:
+        """Write down what serves; what did before is the previous one."""
+        with self._lock:
+            record = self._record(name)
+            if record.serving == number:
+                return
+            record.previous, record.serving = record.serving, number
+            self._save(record)
+
+    def blobs(self) -> set[str]:
+        """Return every blob that some name needs, or may need again without a copy from the folder."""
+        with self._lock:
+            return set().union(*(record.blobs() for record in self._records.values()))
+
+    def _record(self, name: str) -> NameRecord:
+        return self._records.setdefault(name, NameRecord(name))
+
+    def _save(self, record: NameRecord) -> None:
+        try:
+            self._ledger.save(record)
+        except ModelError as error:
+            LOG.warning("%s: %s; a restart may not know of the last change", record.name, error)
+
+    def _trim(self, record: NameRecord) -> None:
+        kept = {record.serving, record.previous, record.pinned, *sorted(record.versions)[-_KEPT_VERSIONS:]}
+        record.versions = {number: replace(version) for number, version in record.versions.items() if number in kept}

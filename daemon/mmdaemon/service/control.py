@@ -1,0 +1,164 @@
+"""The ADMIN verbs: what ``mmctl`` asks the daemon. ``VERBS`` is the table."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmdaemon.loader.reconciler import Reconciler
+from mmdaemon.pool.pool import Pool
+from mmdaemon.registry.registry import Registry
+from mmwire.errors import MmError, RequestError
+
+Reply = Callable[[dict[str, Any] | MmError], None]
+
+
+class Control:
+    """Answers the verbs from the registry and the pool; changes go through the reconciler.
+
+    Args:
+        reconciler: Guards the registry; loads and unloads.
+        registry: What is known.
+        pool: What runs.
+        identity: What ``status`` says of the daemon besides counts.
+
+    Thread: any. Nothing here blocks: what takes time is answered later.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, registry: Registry, pool: Pool, identity: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._reconciler = reconciler
+        self._registry = registry
+        self._pool = pool
+        self._identity = identity
+        self._started = time.monotonic()
+
+    def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
+        """Begin to answer; see ``listener.handler.Control``."""
+        answer = VERBS.get(verb)
+        if answer is None:
+            raise RequestError("BAD_REQUEST", f"unknown verb {verb!r}", f"known: {', '.join(VERBS)}")
+        answer(self, arguments, deadline, reply)
+
+    def image_norm(self, model: str) -> tuple[float, float]:
+        """Return mean and scale for the pixels of a float input of a model."""
+        with self._reconciler.monitor:
+            options = self._registry.model(model).options
+        return options.image_mean, options.image_scale
+
+    def ls(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Give every model."""
+        with self._reconciler.monitor:
+            models = [self._registry.document(name) for name in self._registry.names()]
+        reply({"models": models})
+
+    def show(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Give one model with its labels, options and traits."""
+        with self._reconciler.monitor:
+            name = self._known(arguments)
+            model = self._registry.model(name)
+            document = self._registry.document(name) | {
+                "labels": list(model.labels),
+                "options": model.options.as_dict(),
+                "traits": model.traits,
+            }
+        reply(document)
+
+    def ps(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Give what runs: instances, queues and use, by model."""
+        models: list[dict[str, Any]] = []
+        with self._pool.scheduler() as scheduler:
+            for lane in scheduler.lanes.values():
+                deployment = lane.deployment
+                if deployment is None:
+                    continue
+                usage = deployment.usage
+                models.append(
+                    {
+                        "name": lane.name,
+                        "version": deployment.version,
+                        "instances": deployment.instances,
+                        "busy": deployment.instances - len(deployment.idle),
+                        "queued": len(lane.waiting),
+                        "requests": usage.requests,
+                        "rows": usage.rows,
+                        "errors": usage.errors,
+                        "run_us_mean": usage.run_us_total // usage.requests if usage.requests else 0,
+                    }
+                )
+            workers = {"cores": scheduler.cores, "busy": scheduler.busy}
+        reply({"models": sorted(models, key=lambda model: str(model["name"])), "workers": workers})
+
+    def status(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Give the daemon's own state."""
+        with self._reconciler.monitor:
+            counts, trouble = self._registry.counts(), self._reconciler.trouble
+        with self._pool.scheduler() as scheduler:
+            state = "draining" if scheduler.is_draining else "degraded" if trouble else "ready"
+            queued, busy = scheduler.backlog.requests, scheduler.busy
+        document: dict[str, Any] = {
+            "state": state,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "models": counts,
+            "queued": queued,
+            "busy": busy,
+            **self._identity(),
+        }
+        if trouble:
+            document["reason"] = trouble
+        reply(document)
+
+    def wait(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Answer once a model serves, or cannot."""
+        name = _text(arguments, "model")
+        version = arguments.get("version") or 0
+        if not isinstance(version, int) or version < 0:
+            raise RequestError("BAD_REQUEST", f"'version': expected a positive integer, got {version!r}")
+        sha256 = arguments.get("sha256") or ""
+        if not isinstance(sha256, str):
+            raise RequestError("BAD_REQUEST", f"'sha256': expected text, got {sha256!r}")
+        self._reconciler.wait_for(name, version, sha256.lower(), deadline, reply)
+
+    def load(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Serve what was unloaded or try again what was refused; answer as ``wait``."""
+        name = _text(arguments, "model")
+        self._reconciler.load(name)
+        self._reconciler.wait_for(name, 0, "", deadline, reply)
+
+    def unload(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
+        """Take a model out of memory."""
+        with self._reconciler.monitor:
+            name = self._known(arguments)
+            self._reconciler.unload(name)
+            document = self._registry.document(name)
+        reply(document)
+
+    def _known(self, arguments: Mapping[str, Any]) -> str:
+        name = _text(arguments, "model")
+        if name not in self._registry:
+            with self._pool.scheduler() as scheduler:
+                scheduler.lane(name)
+            raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")
+        return name
+
+
+VERBS: dict[str, Callable[[Control, Mapping[str, Any], float, Reply], None]] = {
+    "ls": Control.ls,
+    "show": Control.show,
+    "ps": Control.ps,
+    "status": Control.status,
+    "wait": Control.wait,
+    "load": Control.load,
+    "unload": Control.unload,
+}
+
+
+def _text(arguments: Mapping[str, Any], key: str) -> str:
+    value = arguments.get(key)
+    if not isinstance(value, str):
+        raise RequestError("BAD_REQUEST", f"{key!r}: expected text, got {value!r}")
+    return value

@@ -1,0 +1,155 @@
+"""The life of the daemon: start, ready, signals, reload, drain, the exit status."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from mmdaemon.config.load import changes
+from mmdaemon.config.schema import Config
+from mmdaemon.service.notify import Notifier
+
+from mmdaemon.listener.loop import Loop
+from mmdaemon.loader.reconciler import Reconciler
+from mmdaemon.pool.pool import Pool
+from mmdaemon.registry.registry import Registry
+from mmdaemon.telemetry.log import LOG
+from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TICK_S = 2.0  # between two looks at the status line
+_DRAIN_STEP_S = 0.01
+
+
+class Parts(Protocol):
+    """The app, as far as its life is concerned."""
+
+    reconciler: Reconciler
+    registry: Registry
+    pool: Pool
+    loop: Loop
+
+    def start(self) -> None:
+        """Start everything but the listener, and take a first look at the folder."""
+
+    def apply(self, config: Config) -> None:
+        """Take up what may change while serving."""
+
+    def close(self, wait: bool) -> None:
+        """Stop everything; without ``wait`` whatever still runs is left behind."""
+
+
+class Lifecycle:
+    """Runs an app until it is told to stop.
+
+    Args:
+        app: Built, not started.
+        config: What it was built from.
+        reread: Reads the configuration again.
+        notifier: Tells systemd.
+        watchdog_s: How often systemd wants to hear from us; None for never.
+
+    Thread: the main one, with ``SIGNALS`` blocked before any other thread was started.
+    """
+
+    def __init__(
+        self,
+        app: Parts,
+        config: Config,
+        reread: Callable[[], Config],
+        notifier: Notifier,
+        watchdog_s: float | None,
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._reread = reread
+        self._notifier = notifier
+        self._tick_s = min(_TICK_S, watchdog_s or _TICK_S)
+        self._has_watchdog = watchdog_s is not None
+        self._status = ""
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; return the exit status."""
+        self._app.start()
+        # Only after a first look: a request for a model that is on its way must be told so, not that there is none.
+        self._app.loop.start()
+        LOG.info("serving on %s, models from %s", self._config.paths.socket, self._config.paths.models)
+        threading.Thread(target=self._announce, name="mm-ready", daemon=True).start()
+        while True:
+            received = signal.sigtimedwait(SIGNALS, self._tick_s)
+            if received is not None and received.si_signo == signal.SIGHUP:
+                self._reload()
+            elif received is not None:
+                return self._drain(signal.Signals(received.si_signo).name)
+            self._tick()
+
+    def _announce(self) -> None:
+        """Say READY once every model of the first look serves or is known not to."""
+        while not self._app.reconciler.wait_decided(self._tick_s):
+            if self._app.reconciler.is_stopping:
+                return
+        counts = self._counts()
+        self._notifier.ready(counts)
+        LOG.info("ready: %s", counts)
+
+    def _counts(self) -> str:
+        with self._app.reconciler.monitor:
+            counts = self._app.registry.counts()
+        listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        return f"{listed or 'no model'}"
+
+    def _tick(self) -> None:
+        status = f"{self._counts()}; {self._app.loop.connections} clients"
+        if status != self._status:
+            self._status = status
+            self._notifier.status(status)
+        if self._has_watchdog and self._app.loop.is_alive and self._app.reconciler.is_alive:
+            self._notifier.watchdog()
+
+    def _reload(self) -> None:
+        """Read the configuration again and rescan; a bad one is refused and the old one kept."""
+        self._notifier.reloading()
+        try:
+            config = self._reread()
+        except ConfigError as error:
+            LOG.error("the new configuration is refused, the old one kept: %s", error)
+        else:
+            live, deferred = changes(self._config, config)
+            for key in deferred:
+                LOG.warning("%s changed: this needs a restart", key)
+            if live:
+                self._app.apply(config)
+                self._config = config
+            LOG.info("configuration read again: %s", ", ".join(live) or "nothing changed that applies now")
+        self._app.reconciler.on_hint()
+        self._notifier.ready(self._counts())
+
+    def _drain(self, why: str) -> int:
+        """Answer what was accepted, refuse the rest; a second signal or the deadline cuts it short."""
+        app = self._app
+        LOG.info("%s: draining", why)
+        self._notifier.stopping()
+        app.loop.start_drain()
+        with app.pool.scheduler() as scheduler:
+            scheduler.drain()
+        deadline = time.monotonic() + self._config.service.drain_s
+        answered = True
+        while not self._is_quiet():
+            received = signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), _DRAIN_STEP_S)
+            if received is not None or time.monotonic() > deadline:
+                LOG.warning("%s: requests are left unanswered", "second signal" if received else "drain took too long")
+                answered = False
+                break
+        with app.pool.scheduler() as scheduler:
+            scheduler.abandon(CapacityError("DRAINING", "the daemon is stopping", "try again"))
+        app.close(wait=answered)
+        LOG.info("stopped")
+        return EXIT_OK if answered else EXIT_REFUSED
+
+    def _is_quiet(self) -> bool:
+        with self._app.pool.scheduler() as scheduler:
+            quiet = scheduler.is_quiet
+        return quiet and not self._app.loop.owes_output
