@@ -83,18 +83,21 @@ class Watcher:
         self._lock = threading.Lock()
         self._observer: InotifyObserver | None = None
         self._watched: tuple[int, int] | None = None
+        self._wanted = False
         self._complained = False
         self.restarts = 0
 
     def start(self) -> None:
         """Start watching. Without inotify (its limits are per user) say so once and go on: the rescan finds all."""
         with self._lock:
+            self._wanted = True
             if self._observer is None:
                 self._start()
 
     def stop(self) -> None:
         """Stop watching. Idempotent; never call it from ``on_hint``."""
         with self._lock:
+            self._wanted = False
             self._stop()
 
     def is_alive(self) -> bool:
@@ -108,14 +111,13 @@ class Watcher:
         The caller looks at everything anyway: what happened in between was not noticed.
         """
         with self._lock:
-            if self._is_alive():
+            if not self._wanted or self._is_alive():
                 return False
-            was_started = self._watched is not None
             self._stop()
             if not self._start():
                 return False
-            self.restarts += was_started
-            return was_started
+            self.restarts += 1
+            return True
 
     def _is_alive(self) -> bool:
         observer = self._observer

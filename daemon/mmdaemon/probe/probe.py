@@ -1,67 +1,23 @@
-"""The daemon's side of probing: starts the helper, asks it, starts it again."""
+"""The daemon's side of probing: asks the helper process, and replaces it when it died."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import select
-import socket
-import subprocess
-import sys
 import threading
 import time
 
 from mmdaemon.probe.limit import Limits
-from mmdaemon.probe.message import READY, Request, send_request
+from mmdaemon.probe.message import Request, send_request
 from mmdaemon.probe.outcome import not_tried, starved
+from mmdaemon.probe.process import HelperProcess, read_all
 from mmdaemon.store.blob import OpenBlob
 from mmdaemon.store.verdict import Verdict
 from mmwire.errors import InternalError
 
 EXAMINER = "mmdaemon.runtime.examine:examine"
 WARM_UP = "mmdaemon.runtime.selection:select_runtime"
-_START_S = 60.0  # imports from a cold SD card
 _GRACE_S = 10.0  # the helper's, beyond the wall limit that it enforces itself
-_STOP_S = 5.0
-_CHUNK_BYTES = 64 * 1024
-_SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon itself
-
-
-class _Helper:
-    """One helper process."""
-
-    def __init__(self, examiner: str, warm_up: str) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            # numpy's OpenBLAS would start threads at import, and a fork of a process with threads is a gamble.
-            environment = {name: value for name, value in os.environ.items() if not name.startswith(_SYSTEMD)}
-            environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mmdaemon.probe.helper", str(theirs.fileno()), examiner, warm_up],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                start_new_session=True,  # Ctrl-C is the daemon's to decide about
-            )
-        self.control = ours
-
-    def wait_ready(self) -> bool:
-        readable, _, _ = select.select([self.control], [], [], _START_S)
-        with contextlib.suppress(OSError):
-            return bool(readable) and self.control.recv(len(READY)) == READY
-        return False
-
-    def stop(self) -> None:
-        """End it: end of file on its socket is the sign; its children die with it."""
-        with contextlib.suppress(OSError):
-            self.control.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.control.close()
 
 
 class Probe:
@@ -85,7 +41,7 @@ class Probe:
         self._warm_up = warm_up
         self._turns = threading.BoundedSemaphore(parallel or os.cpu_count() or 1)
         self._lock = threading.Lock()  # guards the helper's start and end
-        self._helper: _Helper | None = None
+        self._helper: HelperProcess | None = None
         self._stopped = False
         self.restarts = 0
 
@@ -139,7 +95,7 @@ class Probe:
             self._replace(helper)
         return not_tried("the probe's helper process died twice meanwhile")
 
-    def _ask(self, helper: _Helper, blob: OpenBlob, threads: int, limits: Limits) -> Verdict | None:
+    def _ask(self, helper: HelperProcess, blob: OpenBlob, threads: int, limits: Limits) -> Verdict | None:
         """Return the helper's verdict, None when it died or hangs.
 
         Raises:
@@ -154,14 +110,14 @@ class Probe:
                 send_request(helper.control, Request(threads, limits), blob.fd, theirs)
             finally:
                 os.close(theirs)
-            data = _read_all(ours, time.monotonic() + limits.wall_s + _GRACE_S)
+            data = read_all(ours, time.monotonic() + limits.wall_s + _GRACE_S)
             return Verdict.from_dict(json.loads(data))
         except (OSError, ValueError):
             return None
         finally:
             os.close(ours)
 
-    def _running(self) -> _Helper:
+    def _running(self) -> HelperProcess:
         """Return the helper, started if there is none.
 
         Raises:
@@ -171,22 +127,10 @@ class Probe:
             if self._stopped:
                 raise InternalError("INTERNAL", "the probe was stopped", retryable=True)
             if self._helper is None:
-                try:
-                    helper = _Helper(self._examiner, self._warm_up)
-                except OSError as error:
-                    raise InternalError(
-                        "INTERNAL", f"the probe's helper process cannot be started: {error.strerror}"
-                    ) from None
-                if not helper.wait_ready():
-                    helper.stop()
-                    status = helper.process.returncode
-                    raise InternalError(
-                        "INTERNAL", f"the probe's helper process does not start (status {status})", "see the log"
-                    )
-                self._helper = helper
+                self._helper = HelperProcess.start(self._examiner, self._warm_up)
             return self._helper
 
-    def _replace(self, dead: _Helper) -> None:
+    def _replace(self, dead: HelperProcess) -> None:
         """Forget a helper that died or hangs, unless another thread did."""
         with self._lock:
             if self._helper is not dead:
@@ -195,21 +139,3 @@ class Probe:
             self.restarts += 1
         dead.process.kill()
         dead.stop()
-
-
-def _read_all(descriptor: int, deadline: float) -> bytes:
-    """Read to the end of a pipe.
-
-    Raises:
-        TimeoutError: The deadline passed first.
-    """
-    data = bytearray()
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    while True:
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError
-        chunk = os.read(descriptor, _CHUNK_BYTES)
-        if not chunk:
-            return bytes(data)
-        data += chunk

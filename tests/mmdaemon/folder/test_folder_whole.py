@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.whole import PAGE_BYTES, PagedFile, is_whole, is_whole_file
+from mmwire.flatbuffer import OutOfBoundsError
+from mmwire.tflite import outline
+
+
+def tiny_model(weights: bytes) -> bytes:
+    """One model table with one buffer that ends with the file."""
+    return (
+        struct.pack("<I4s", 24, b"TFL3")
+        + struct.pack("<8H", 14, 8, 0, 0, 0, 0, 4, 0)  # vtable of Model: only field 4, buffers
+        + struct.pack("<iI", 16, 4)
+        + struct.pack("<II", 1, 12)  # one buffer
+        + struct.pack("<4H", 6, 8, 4, 0)  # vtable of Buffer: field 0, data
+        + struct.pack("<iII", 8, 4, len(weights))
+        + weights
+    )
+
+
+def test_a_model_is_whole_to_the_last_byte_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.tflite"
+    model = tiny_model(bytes(3 * PAGE_BYTES))
+    path.write_bytes(model)
+    assert is_whole_file(path)
+    for cut in (0, 4, 7, 8, 30, 59, PAGE_BYTES, len(model) - 1):
+        path.write_bytes(model[:cut])
+        assert not is_whole_file(path), cut
+
+
+def test_anything_but_a_readable_model_is_not_whole(tmp_path: Path) -> None:
+    assert not is_whole_file(tmp_path / "missing")
+    os.mkfifo(tmp_path / "fifo")
+    assert not is_whole_file(tmp_path / "fifo")
+    (tmp_path / "text").write_text("hello, this is no model")
+    assert not is_whole_file(tmp_path / "text")
+
+
+def test_a_saved_model_never_is(tmp_path: Path) -> None:
+    (tmp_path / "a.tflite").write_bytes(tiny_model(b""))
+    identity = FileIdentity(1, 2, 3, 4, 5)
+    assert is_whole(Source("a", None, "tflite", tmp_path / "a.tflite", identity))
+    assert not is_whole(Source("a", None, "saved_model", tmp_path, identity))
+
+
+def test_pages_give_what_the_file_has(tmp_path: Path) -> None:
+    data = bytes(range(256)) * (PAGE_BYTES // 64)
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        paged = PagedFile(file.fileno(), len(data))
+        assert len(paged) == len(data)
+        for part in (
+            slice(0, 4),
+            slice(PAGE_BYTES - 2, PAGE_BYTES + 2),
+            slice(PAGE_BYTES, 2 * PAGE_BYTES),
+            slice(len(data) - 3, len(data)),
+            slice(len(data), len(data) + 4),
+        ):
+            assert bytes(paged[part]) == data[part], part
+        with pytest.raises(ValueError, match="gaps"):
+            paged[0:10:2]
+
+
+def test_a_file_that_shrinks_meanwhile_reads_as_zeros_and_kills_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 2 * PAGE_BYTES)
+    with path.open("rb") as file:
+        paged = PagedFile(file.fileno(), 2 * PAGE_BYTES)
+        os.truncate(path, 10)
+        assert bytes(paged[8:12]) == b"xx\0\0"
+        assert bytes(paged[PAGE_BYTES - 1 : PAGE_BYTES + 1]) == b"\0\0"
+
+
+def test_tables_that_share_tables_do_not_keep_it_busy(tmp_path: Path) -> None:
+    tensors = 20_000
+    # A model of many subgraphs that are all the same one, of many tensors that are all the same one.
+    model = bytearray(struct.pack("<I4s", 24, b"TFL3") + struct.pack("<8H", 10, 8, 0, 0, 4, 0, 0, 0))
+    model += struct.pack("<iI", 16, 4)
+    subgraph = 32 + 4 + 4 * tensors + 8
+    model += struct.pack("<I", tensors)
+    model += b"".join(struct.pack("<I", subgraph - (36 + 4 * index)) for index in range(tensors))
+    model += struct.pack("<4H", 6, 8, 4, 0) + struct.pack("<iI", 8, 4)
+    start = len(model)
+    model += struct.pack("<I", tensors)
+    tensor = start + 4 + 4 * tensors + 4
+    model += b"".join(struct.pack("<I", tensor - (start + 4 + 4 * index)) for index in range(tensors))
+    model += struct.pack("<2H", 4, 4) + struct.pack("<i", 4)
+    path = tmp_path / "a.tflite"
+    path.write_bytes(model)
+    with path.open("rb") as file:
+        paged = PagedFile(file.fileno(), len(model))
+        with pytest.raises(Exception, match="too often"):
+            outline(paged)
+        with pytest.raises(OutOfBoundsError):
+            paged[0:4]
+    assert not is_whole_file(path)
