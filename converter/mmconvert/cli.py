@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MmError as error:
         return _fail(error, arguments)
     except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
-        click.echo("interrupted; nothing was written", err=True)
+        click.echo("interrupted; no file was left half written", err=True)
         return _SIGNAL_EXIT + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)
     except Exception as error:
         text = f"a bug in mmconvert: {type(error).__name__}: {error}"

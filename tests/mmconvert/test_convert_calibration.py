@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_PARITY_ROWS, load_dataset
+from mmconvert.calibration.row import cast_rows, shape_rows, spread
+from mmconvert.source.signature import UNKNOWN, Signature, Tensor
+from mmwire.errors import ConvertError
+
+X = Tensor("x", "float32", (UNKNOWN, 2, 3))
+ONE = Signature("serving_default", (X,), ())
+TWO = Signature("serving_default", (X, Tensor("ids", "int32", (UNKNOWN, 1))), ())
+
+
+def values(*shape):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 3), (5, 1, 2, 3)])
+def test_rows_become_feeds_with_and_without_their_leading_one(shape):
+    assert shape_rows(X, values(*shape)).shape == (5, 1, 2, 3)
+
+
+def test_one_row_alone_is_one_feed():
+    assert shape_rows(X, values(2, 3)).shape == (1, 1, 2, 3)
+
+
+def test_an_input_without_rows_is_fed_whole():
+    assert shape_rows(Tensor("x", "float32", (7, 3)), values(4, 7, 3)).shape == (4, 7, 3)
+
+
+def test_open_dimensions_take_any_size():
+    assert shape_rows(Tensor("x", "float32", (UNKNOWN, UNKNOWN, 3)), values(4, 9, 3)).shape == (4, 1, 9, 3)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2), (5, 6), (3,), (5, 2, 2, 3)])
+def test_a_wrong_shape_names_both(shape):
+    with pytest.raises(ConvertError) as caught:
+        shape_rows(X, values(*shape))
+    assert "[?, 2, 3]" in caught.value.message and str(list(shape)) in caught.value.message
+
+
+def test_types_are_converted_with_a_notice_or_refused():
+    cast, notice = cast_rows(X, np.arange(6, dtype=np.int64))
+    assert cast.dtype == np.float32 and "int64" in notice
+    assert cast_rows(X, values(6))[1] == ""
+    for array in (np.array([0.5]), np.array([2**40])):
+        with pytest.raises(ConvertError, match="wrong type: expected int32"):
+            cast_rows(Tensor("ids", "int32", (UNKNOWN,)), array)
+    with pytest.raises(ConvertError, match="wrong type"):
+        cast_rows(X, np.array(["a"]))
+
+
+def test_spread_covers_everything_evenly():
+    assert spread(3, 5) == [0, 1, 2]
+    assert spread(10, 5) == [0, 2, 4, 6, 8]
+
+
+def save(tmp_path, array):
+    np.save(tmp_path / "rows.npy", array)
+    return tmp_path / "rows.npy"
+
+
+def test_many_rows_are_capped_and_half_is_held_out(tmp_path):
+    rows = np.random.default_rng(1).normal(size=(3000, 2, 3))
+    dataset = load_dataset(save(tmp_path, rows), ONE)
+    assert (len(dataset.calibration), len(dataset.parity)) == (MAX_CALIBRATION_ROWS, MAX_PARITY_ROWS)
+    assert dataset.is_held_out and dataset.rows == 3000
+    seen = {feed["x"].tobytes() for feed in dataset.calibration}
+    assert not any(feed["x"].tobytes() in seen for feed in dataset.parity)
+    assert any("float64" in notice for notice in dataset.notices)
+    assert any("512 calibrate" in notice for notice in dataset.notices)
+
+
+def test_few_rows_do_both_and_it_is_said(tmp_path):
+    dataset = load_dataset(save(tmp_path, values(10, 2, 3)), ONE)
+    assert len(dataset.calibration) == len(dataset.parity) == 10
+    assert any("same rows" in notice for notice in dataset.notices)
+    assert any("only 10" in notice for notice in dataset.notices)
+
+
+def test_digest_is_of_the_values_not_of_the_file(tmp_path):
+    np.savez(tmp_path / "rows.npz", x=values(9, 2, 3))
+    from_npz = load_dataset(tmp_path / "rows.npz", ONE).digest
+    assert load_dataset(save(tmp_path, values(9, 2, 3)), ONE).digest == from_npz
+    assert load_dataset(save(tmp_path, values(9, 2, 3) + 1), ONE).digest != from_npz
+
+
+NAN = values(6, 2, 3)
+NAN[4, 1, 1] = np.nan
+BAD = {
+    "NaN, first in row 4": NAN,
+    "infinite": np.where(np.isnan(NAN), np.inf, NAN),
+    "infinite values": np.full((5, 2, 3), 1e300) * values(5, 2, 3),  # too large for float32
+    "constant": np.zeros((6, 2, 3), np.float32),
+    "no calibration rows": np.zeros((0, 2, 3), np.float32),
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_data_that_says_nothing_is_refused(tmp_path, text):
+    with pytest.raises(ConvertError, match=text) as caught:
+        load_dataset(save(tmp_path, BAD[text]), ONE)
+    assert (caught.value.code, caught.value.exit_status) == ("CALIBRATION_INVALID", 1)
+
+
+def test_npz_is_matched_by_input_name(tmp_path):
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=values(8, 2, 3), ids=np.zeros((8, 1), np.int64), other=values(1))
+    dataset = load_dataset(path, TWO)  # constant integers are fine beside an input that varies
+    assert dataset.calibration[3]["ids"].dtype == np.int32
+    np.savez(path, x=values(8, 2, 3), id=np.zeros((8, 1), np.int32))
+    with pytest.raises(ConvertError, match="no array for input 'ids': expected x, ids, got id, x"):
+        load_dataset(path, TWO)
+    np.savez(path, x=values(8, 2, 3), ids=np.zeros((7, 1), np.int32))
+    with pytest.raises(ConvertError, match="different numbers of rows: x 8, ids 7"):
+        load_dataset(path, TWO)
+    np.savez(path, anything=values(8, 2, 3))
+    assert load_dataset(path, ONE).rows == 8
+
+
+def test_one_array_cannot_feed_two_inputs(tmp_path):
+    with pytest.raises(ConvertError, match="the signature has the inputs x, ids"):
+        load_dataset(save(tmp_path, values(8, 2, 3)), TWO)
+
+
+@pytest.mark.parametrize("header", ["", "a,b,c,d,e,f\n"])
+def test_csv_is_a_row_a_line(tmp_path, header):
+    path = tmp_path / "rows.csv"
+    path.write_text(header + "1,2,3,4,5,6\n7,8,9,10,11,12\n")
+    dataset = load_dataset(path, ONE)
+    assert dataset.calibration[1]["x"].tolist() == [[[7, 8, 9], [10, 11, 12]]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n3,4\n", "2 values a line; one row of input 'x' is \\[2, 3\\]"),
+        ("1,2,3\n4,5\n", "lines of 2 and of 3 values"),
+        ("1,2,3,4,5,6\n1,2,x,4,5,6\n", "numbers only|could not convert"),
+        ("", "no calibration rows"),
+    ],
+)
+def test_csv_that_is_no_table_of_rows(tmp_path, text, message):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(ConvertError, match=message):
+        load_dataset(path, ONE)
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "rows.npz", "rows.json", "missing.npy"])
+def test_unreadable_files_are_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x93NUMPY broken") if name != "missing.npy" else None
+    with pytest.raises(ConvertError) as caught:
+        load_dataset(tmp_path / name, ONE)
+    assert caught.value.code == "CALIBRATION_INVALID"
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ConvertError, match="cannot be read"):
+        load_dataset(tmp_path / "rows.npy", ONE)
+
+
+def image_folder(tmp_path, count=3):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(count):
+        Image.new("RGB", (10, 20), (255, 0, index * 50)).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("dtype", "red"), [("float32", 1.0), ("uint8", 255), ("int8", 127)])
+def test_images_are_resized_and_scaled_by_type(tmp_path, dtype, red):
+    signature = Signature("s", (Tensor("x", dtype, (UNKNOWN, 4, 6, 3)),), ())
+    feed = load_dataset(image_folder(tmp_path), signature).calibration[0]["x"]
+    assert feed.shape == (1, 4, 6, 3) and feed.dtype == dtype
+    assert feed[0, 0, 0, 0] == red
+
+
+def test_images_need_an_image_input_and_be_images(tmp_path):
+    folder = image_folder(tmp_path)
+    with pytest.raises(ConvertError, match="cannot feed input 'x' float32"):
+        load_dataset(folder, ONE)
+    (folder / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ConvertError, match=r"broken\.png cannot be read as an image"):
+        load_dataset(folder, Signature("s", (Tensor("x", "float32", (1, 4, 6, 1)),), ()))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ConvertError, match="holds no image"):
+        load_dataset(empty, ONE)

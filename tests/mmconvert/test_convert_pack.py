@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.tools import flatbuffer_utils
+
+from mmconvert.child.census import take_census
+from mmconvert.pack.container import add_metadata
+from mmconvert.pack.seal import seal
+from mmwire.errors import ConvertError, ModelError
+from mmwire.tflite import outline, verify_content
+
+
+def answer(content):
+    runner = Interpreter(model_content=content).get_signature_runner("serving_default")
+    return runner(x=np.array([[1, 2, 3, 4]], np.float32))["y"]
+
+
+def test_the_old_file_stays_as_it_was_and_whole(tiny_tflite):
+    packed = add_metadata(tiny_tflite, {"A": b"first", "B": b"", "C": bytes(range(256))})
+    assert packed.endswith(tiny_tflite)
+    assert (len(packed) - len(tiny_tflite)) % 64 == 0  # alignment of the weights
+    found = outline(packed)
+    assert found.entry(packed, "A") == b"first"
+    assert found.entry(packed, "B") == b""
+    assert found.entry(packed, "C") == bytes(range(256))
+    assert found.entry(packed, "SOMEBODY_ELSES") == b"kept as it is"
+
+
+def test_the_runtime_and_other_readers_take_the_packed_file(tiny_tflite):
+    packed = add_metadata(tiny_tflite, {"A": b"x" * 1001})
+    assert answer(packed).tolist() == answer(tiny_tflite).tolist() == [[1, 3, 5, 7]]
+    read = flatbuffer_utils.read_model_from_bytearray(bytearray(packed))
+    assert [entry.name for entry in read.metadata] == [b"SOMEBODY_ELSES", b"A"]
+    assert read.signatureDefs[0].signatureKey == b"serving_default" and read.version == 3
+    assert bytes(read.buffers[read.metadata[1].buffer].data) == b"x" * 1001
+
+
+def test_added_data_is_aligned(tiny_tflite):
+    model = schema.Model.GetRootAs(add_metadata(tiny_tflite, {"A": b"12345", "B": b"1"}), 0)
+    for index in (3, 4):
+        table = model.Buffers(index)._tab
+        assert table.Vector(table.Offset(4)) % 16 == 0
+
+
+def test_packing_again_replaces_entries_and_keeps_the_graph(tiny_tflite):
+    once = add_metadata(tiny_tflite, {"A": b"old", "B": b"b"})
+    twice = add_metadata(once, {"A": b"new"})
+    found = outline(twice)
+    assert (found.entry(twice, "A"), found.entry(twice, "B")) == (b"new", b"b")
+    assert answer(twice).tolist() == [[1, 3, 5, 7]]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: b"", lambda content: b"no model at all", lambda content: content[:-9]]
+)
+def test_what_is_no_whole_tflite_is_refused(tiny_tflite, damage):
+    with pytest.raises(ConvertError, match="the converter wrote no usable file"):
+        add_metadata(damage(tiny_tflite), {"A": b""})
+
+
+def test_a_sealed_file_verifies_and_every_changed_byte_is_found(tiny_tflite, monkeypatch):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    sealed = seal(tiny_tflite, ["ant", "bée"], {"signature": "serving_default"})
+    found = outline(sealed)
+    assert verify_content(sealed, found)
+    assert list(found.metadata)[-1] == "MM_DIGEST"
+    assert found.entry(sealed, "MM_LABELS").decode() == "ant\nbée"
+    assert json.loads(found.entry(sealed, "MM_PROVENANCE")) == {"format": 1, "signature": "serving_default"}
+    assert seal(tiny_tflite, ["ant", "bée"], {"signature": "serving_default"}) == sealed
+    for position in range(0, len(sealed), 37):
+        damaged = bytearray(sealed)
+        damaged[position] ^= 1
+        with pytest.raises(ModelError) as caught:
+            assert verify_content(damaged, outline(damaged)), "the digest is gone"
+            pytest.fail(f"byte {position} can change unseen")
+        assert caught.value.code in ("DIGEST_MISMATCH", "MODEL_INVALID")
+
+
+def test_the_time_is_only_told_when_it_is_set_from_outside(tiny_tflite, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    sealed = seal(tiny_tflite, [], {})
+    found = outline(sealed)
+    assert json.loads(found.entry(sealed, "MM_PROVENANCE"))["time"] == "1970-01-02T00:00:00+00:00"
+    assert "MM_LABELS" not in found.metadata
+
+
+def test_a_census_counts_operations_types_and_weights(tiny_tflite):
+    assert take_census(tiny_tflite) == {
+        "ops": {"ADD": 1},
+        "float_ops": {"ADD": 1},
+        "weights": {"FLOAT32": 4},
+        "inputs": ["FLOAT32"],
+        "outputs": ["FLOAT32"],
+    }
