@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from mmdaemon.config.schema import Config
@@ -81,7 +82,7 @@ class App:
             instances,
             Bounds(cores, config.models.max_model_mb * MIB),
         )
-        self.watcher = Watcher(config.paths.models, lambda path, renamed: self.reconciler.on_hint(path, renamed))
+        self.watcher = Watcher(config.paths.models, self._on_hint)
         self.reconciler = Reconciler(
             config.paths.models, pace_of(config), arrival, self.registry, swap, self.loads, self.watcher.revive
         )
@@ -127,6 +128,9 @@ class App:
         self.loads.shutdown(wait, cancel_futures=True)
         self.chores.shutdown(wait, cancel_futures=True)
         self.lock.release()
+
+    def _on_hint(self, path: Path | None, renamed: bool) -> None:
+        self.reconciler.on_hint(path, renamed)
 
     def _on_grown(self, deployment: Deployment, instance: Instance | None) -> None:
         self.pool.on_grown(deployment, instance)

@@ -1,0 +1,274 @@
+"""The rules of the listener, each on real sockets with a runtime under control."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from mmdaemon_listener_rig import Client, rig
+from mmwire import message
+from mmwire.errors import MmError
+from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
+from mmwire.message import Hello
+
+
+def error_of(frame: Frame) -> MmError:
+    assert frame.type is FrameType.ERROR, frame.type
+    return message.read_error(frame)
+
+
+def row(number: int) -> bytes:
+    return struct.pack("<i", number)
+
+
+def test_answers_with_the_bytes_and_the_version(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        client = made.client()
+        client.infer(client.open(), row(7))
+        frame = client.read()
+        head = message.read_result(frame, 1)
+        assert (bytes(frame.payload), head.version, head.rows) == (row(7), 1, 1)
+
+
+def test_64_pipelined_requests_on_one_connection_use_all_cores(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False) as made:
+        client = made.client()
+        handle = client.open()
+        for number in range(64):
+            client.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        made.gate.open()
+        answers = {client.read().request_id for _ in range(64)}
+        assert answers == set(range(1, 65))
+        assert made.gate.most_inside == 2
+
+
+def test_never_more_invocations_than_cores(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False, cores=2) as made:
+        clients = [made.client() for _ in range(6)]
+        for client in clients:
+            client.infer(client.open(), row(1))
+        made.wait_for(lambda: made.queued() == 4)
+        made.gate.open()
+        for client in clients:
+            assert client.read().type is FrameType.RESULT
+        assert made.gate.most_inside == 2
+
+
+def test_clients_that_never_read_and_clients_that_drip_cost_the_others_nothing(tmp_path: Path) -> None:
+    with rig(tmp_path, factor=16_384, max_output_bytes=1 << 16) as made:
+        for _ in range(10):
+            never_reads = made.client()
+            handle = never_reads.open()
+            for number in range(16):
+                never_reads.infer(handle, row(number))
+        dripping = [made.client() for _ in range(50)]
+        request = message.infer_head(1, 1, 4, 0) + row(1)
+        for byte in request[:-1]:
+            for client in dripping:
+                client.sock.send(bytes([byte]))
+        control = made.client()
+        handle = control.open()
+        for number in range(200):
+            control.infer(handle, row(number))
+            assert bytes(control.read().payload[:4]) == row(number)
+
+
+def test_a_client_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
+    with rig(tmp_path, factor=1 << 18, max_output_bytes=1 << 20) as made:
+        client = made.client()
+        handle = client.open()
+        client.sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            for number in range(1_000_000):
+                client.infer(handle, row(number))
+        assert len(made.gate.passed) < 100_000
+
+
+def test_a_cancel_is_seen_while_all_workers_run(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False) as made:
+        busy = made.client()
+        handle = busy.open()
+        for number in range(2):
+            busy.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        client = made.client()
+        waiting = client.infer(client.open(), row(99))
+        made.wait_for(lambda: made.queued() == 1)
+        client.send(message.cancel(waiting))
+        assert error_of(client.read()).code == "CANCELLED"
+        made.gate.open()
+        assert [busy.read().type for _ in range(2)] == [FrameType.RESULT] * 2
+        assert row(99) not in made.gate.passed
+
+
+def test_nothing_is_computed_for_a_client_that_hung_up(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False) as made:
+        busy = made.client()
+        handle = busy.open()
+        for number in range(2):
+            busy.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        leaver = made.client()
+        leaver.infer(leaver.open(), row(99))
+        made.wait_for(lambda: made.queued() == 1)
+        leaver.close()
+        made.wait_for(lambda: made.queued() == 0)
+        made.gate.open()
+        assert [busy.read().type for _ in range(2)] == [FrameType.RESULT] * 2
+        assert row(99) not in made.gate.passed
+
+
+def test_overload_is_refused_while_all_workers_run(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False, max_queue=3) as made:
+        client = made.client()
+        handle = client.open()
+        for number in range(2):
+            client.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        for number in range(4):
+            client.infer(handle, row(number))
+        error = error_of(client.read())
+        assert (error.code, error.retryable) == ("QUEUE_FULL", True)
+        made.gate.open()
+        assert sorted(client.read().request_id for _ in range(5)) == [1, 2, 3, 4, 5]
+
+
+def test_a_deadline_that_passes_in_the_queue_is_refused_while_all_workers_run(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False) as made:
+        client = made.client()
+        handle = client.open()
+        for number in range(2):
+            client.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        late = client.infer(handle, row(99), wait_us=20_000)
+        frame = client.read()
+        assert (frame.request_id, error_of(frame).code) == (late, "DEADLINE_EXCEEDED")
+        made.gate.open()
+        assert [client.read().type for _ in range(2)] == [FrameType.RESULT] * 2
+        assert row(99) not in made.gate.passed
+
+
+def test_large_requests_and_replies_arrive_whole(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        client = made.client()
+        payload = bytes(range(256)) * 12_000
+        client.infer(client.open(), payload)
+        frame = client.read()
+        assert message.read_result(frame, 1).rows == len(payload) // 4
+        assert bytes(frame.payload) == payload
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00" * 64,
+        HEADER.pack(MAGIC, PROTOCOL, 99, 0, 0, 0, 0, 1, 0, 0),
+        HEADER.pack(MAGIC, PROTOCOL, int(FrameType.INFER), 0, 0, 1, 0, 1, 0xFFFFFFFF, 0xFFFFFFFF),
+        HEADER.pack(MAGIC, PROTOCOL + 1, int(FrameType.HELLO), 0, 0, 0, 0, 0, 0, 0),
+        message.infer_head(1, 1, 4, 0) + b"1234",
+        Frame(FrameType.HELLO, meta=b"{").to_bytes(),
+        Frame(FrameType.GOAWAY).to_bytes(),
+    ],
+    ids=["http", "zeros", "type", "lengths", "newer", "before-hello", "json", "role"],
+)
+def test_a_stranger_gets_one_typed_error_and_is_closed(tmp_path: Path, data: bytes) -> None:
+    with rig(tmp_path) as made:
+        stranger = made.client(greet=False)
+        stranger.sock.sendall(data)
+        error = error_of(stranger.read())
+        assert error.code in {"BAD_FRAME", "FRAME_TOO_LARGE", "UNSUPPORTED_PROTOCOL"}
+        with pytest.raises((EOFError, ConnectionResetError)):
+            stranger.read()
+        control = made.client()
+        control.infer(control.open(), row(1))
+        assert control.read().type is FrameType.RESULT
+
+
+@pytest.mark.parametrize(
+    ("handle", "payload", "code"),
+    [(77, b"1234", "BAD_REQUEST"), (1, b"12345", "BAD_TENSOR"), (1, b"", "BAD_TENSOR")],
+    ids=["handle", "size", "empty"],
+)
+def test_a_refused_request_leaves_the_connection_usable(tmp_path: Path, handle: int, payload: bytes, code: str) -> None:
+    with rig(tmp_path) as made:
+        client = made.client()
+        good = client.open()
+        client.infer(handle, payload)
+        assert error_of(client.read()).code == code
+        client.infer(good, row(5))
+        assert bytes(client.read().payload) == row(5)
+
+
+def test_shapes_that_do_not_fit_are_refused_with_both(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        client = made.client()
+        handle = client.open()
+        client.sock.sendall(message.infer_head(handle, 1, 10, 0, [(2, 5)]) + bytes(10))
+        error = error_of(client.read())
+        assert error.code == "BAD_TENSOR"
+        assert "int8[rows,4]" in error.message and "[2,5]" in error.message
+
+
+def test_an_unknown_model_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    with rig(tmp_path, models=("kws", "vww")) as made:
+        client = made.client()
+        client.send(message.open_model(5, message.Open("kwz")))
+        frame = client.read()
+        error = error_of(frame)
+        assert (frame.request_id, error.code) == (5, "MODEL_NOT_FOUND")
+        assert "'kws'" in error.hint
+
+
+def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
+    with rig(tmp_path, max_connections=2) as made:
+        made.client()
+        second = made.client()
+        third = made.client(greet=False)
+        assert error_of(third.read()).code == "TOO_MANY_CONNECTIONS"
+        second.close()
+        made.wait_for(lambda: made.loop.connections == 1)
+        assert made.client().open() == 1
+
+
+def test_a_client_that_stalls_in_a_frame_is_dropped(tmp_path: Path) -> None:
+    with rig(tmp_path, stall_s=0.1) as made:
+        idle = made.client()
+        handle = idle.open()
+        staller = made.client()
+        staller.sock.sendall(message.infer_head(1, 1, 4, 0)[:20])
+        with pytest.raises((EOFError, ConnectionResetError)):
+            staller.read()
+        idle.infer(handle, row(3))
+        assert bytes(idle.read().payload) == row(3)
+
+
+def test_drain_says_goaway_and_refuses_new_requests_but_answers_old_ones(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False) as made:
+        client = made.client()
+        handle = client.open()
+        accepted = client.infer(handle, row(1))
+        made.gate.wait_inside(1)
+        made.loop.start_drain()
+        with made.pool.scheduler() as scheduler:
+            scheduler.drain()
+        assert client.read().type is FrameType.GOAWAY
+        refused = client.infer(handle, row(2))
+        frame = client.read()
+        assert (frame.request_id, error_of(frame).code) == (refused, "DRAINING")
+        made.gate.open()
+        assert client.read().request_id == accepted
+
+
+def test_the_limits_are_told_in_the_greeting(tmp_path: Path) -> None:
+    with rig(tmp_path, limits=Limits(1000, 2000)) as made:
+        client = Client(made.path, greet=False)
+        made.clients.append(client)
+        client.send(message.hello(Hello("test", 1, 1)))
+        greeting = message.read_hello(client.read())
+        assert (greeting.max_meta_bytes, greeting.max_payload_bytes) == (1000, 2000)
+        client.sock.sendall(message.infer_head(1, 1, 2001, 0))
+        assert error_of(client.read()).code == "FRAME_TOO_LARGE"

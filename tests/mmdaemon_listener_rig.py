@@ -1,0 +1,203 @@
+"""A listener on a real socket with a runtime that computes only when told to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmdaemon.listener.handler import Handler
+from mmdaemon.listener.loop import Loop
+from mmdaemon.pool.pool import Pool
+from mmdaemon.scheduler.deployment import Deployment
+from mmwire import message
+from mmwire.connection import Connection, Role
+from mmwire.frame import Frame, FrameType, Limits
+from mmwire.message import Hello, Open
+from mmwire.tensor import SignatureSpec, TensorSpec
+
+LIMIT_S = 20.0
+SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
+
+
+class Answer:
+    def __init__(self, data: bytes) -> None:
+        self.tensors = (memoryview(data),)
+        self.shapes = None
+
+
+class Gate:
+    """Lets instances through; counts who is inside."""
+
+    def __init__(self, is_open: bool) -> None:
+        self._changed = threading.Condition()
+        self._is_open = is_open
+        self._permits = 0
+        self.inside = 0
+        self.most_inside = 0
+        self.passed: list[bytes] = []
+
+    def pass_through(self, payload: bytes) -> None:
+        with self._changed:
+            self.inside += 1
+            self.most_inside = max(self.most_inside, self.inside)
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self._is_open or self._permits > 0, LIMIT_S)
+            self._permits -= not self._is_open
+            self.inside -= 1
+            self.passed.append(payload)
+            self._changed.notify_all()
+
+    def wait_inside(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.inside >= count, LIMIT_S), f"{self.inside} of {count} inside"
+
+    def open(self) -> None:
+        with self._changed:
+            self._is_open = True
+            self._changed.notify_all()
+
+
+class EchoInstance:
+    """Gives its input back, behind a gate."""
+
+    def __init__(self, gate: Gate, factor: int = 1) -> None:
+        self.signatures = {SPEC.name: SPEC}
+        self._gate = gate
+        self._factor = factor
+
+    def run(self, _: str, payload: bytes | memoryview, rows: int, *__: Any) -> Answer:
+        self._gate.pass_through(bytes(payload[:4]))
+        return Answer(bytes(payload) * self._factor)
+
+    def close(self) -> None:
+        return None
+
+
+class NoControl:
+    def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Callable[[Any], None]) -> None:
+        reply({"verb": verb})
+
+    def image_norm(self, _: str) -> tuple[float, float]:
+        return 0.0, 255.0
+
+
+class Client:
+    """One side of the protocol on a blocking socket; what it does not expect fails the test."""
+
+    def __init__(self, path: Path, greet: bool = True) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(LIMIT_S)
+        self.sock.connect(str(path))
+        self._wire = Connection(Role.CLIENT, Limits(max_meta_bytes=1 << 20))
+        self._frames: list[Frame] = []
+        self._sent = 0
+        if greet:
+            self.send(message.hello(Hello("test", 1 << 16, 1 << 26)))
+            assert self.read().type is FrameType.HELLO
+
+    def send(self, frame: Frame) -> None:
+        self.sock.sendall(frame.to_bytes())
+
+    def open(self, model: str = "m") -> int:
+        self.send(message.open_model(9_999, Open(model)))
+        frame = self.read()
+        assert frame.type is FrameType.OPENED, message.read_error(frame)
+        return frame.handle
+
+    def infer(self, handle: int, payload: bytes, request_id: int = 0, wait_us: int = 0) -> int:
+        self._sent += 1
+        request_id = request_id or self._sent
+        self.sock.sendall(message.infer_head(handle, request_id, len(payload), wait_us) + payload)
+        return request_id
+
+    def read(self) -> Frame:
+        while not self._frames:
+            data = self.sock.recv(1 << 16)
+            if not data:
+                raise EOFError("the daemon closed the connection")
+            self._frames = self._wire.feed(data)
+        return self._frames.pop(0)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Rig:
+    """Listener, pool and gate of one test."""
+
+    def __init__(self, path: Path, pool: Pool, loop: Loop, gate: Gate) -> None:
+        self.path = path
+        self.pool = pool
+        self.loop = loop
+        self.gate = gate
+        self.clients: list[Client] = []
+
+    def client(self, greet: bool = True) -> Client:
+        client = Client(self.path, greet)
+        self.clients.append(client)
+        return client
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so: looks again whenever the scheduler was entered."""
+        ended = threading.Event()
+        deadline = threading.Timer(LIMIT_S, ended.set)
+        deadline.start()
+        try:
+            while not condition():
+                assert not ended.wait(0.002), "it never became so"
+        finally:
+            deadline.cancel()
+
+    def queued(self) -> int:
+        with self.pool.scheduler() as scheduler:
+            return scheduler.backlog.requests
+
+
+@contextmanager
+def rig(
+    folder: Path,
+    *,
+    is_open: bool = True,
+    cores: int = 2,
+    max_queue: int = 1024,
+    max_connections: int = 256,
+    max_output_bytes: int = 1 << 20,
+    stall_s: float = 30.0,
+    factor: int = 1,
+    limits: Limits | None = None,
+    models: Sequence[str] = ("m",),
+) -> Iterator[Rig]:
+    """Run a listener until the block ends."""
+    gate = Gate(is_open)
+    limits = limits or Limits()
+
+    def grow(deployment: Deployment) -> None:
+        pool.on_grown(deployment, EchoInstance(gate, factor))
+
+    pool = Pool(cores, max_queue, 1 << 26, grow, lambda _: None)
+    with pool.scheduler() as scheduler:
+        for name in models:
+            instance = EchoInstance(gate, factor)
+            scheduler.publish(Deployment(name, 1, instance.signatures, 1, cores, [instance]))
+    path = folder / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(128)
+        listening.setblocking(False)
+        handler = Handler(pool, NoControl(), limits, "test")
+        loop = Loop(listening, pool, handler, limits, cores + 1, max_connections, max_output_bytes, stall_s)
+        pool.start(loop.wake)
+        loop.start()
+        made = Rig(path, pool, loop, gate)
+        try:
+            yield made
+        finally:
+            gate.open()
+            for client in made.clients:
+                client.close()
+            loop.stop(True)
+            pool.stop()
