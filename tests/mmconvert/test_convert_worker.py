@@ -109,6 +109,13 @@ def test_the_limit_of_cpu_time(worker, monkeypatch):
     assert caught.value.code == "CONVERTER_LIMIT"
 
 
+def is_running(pid):
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_the_child_dies_with_its_parent(worker, tmp_path):
     code = (
         "import os, sys, time; from pathlib import Path; from mmconvert.child.worker import Worker;"
@@ -121,8 +128,7 @@ def test_the_child_dies_with_its_parent(worker, tmp_path):
     assert parent.returncode == -signal.SIGKILL
     pid = int(parent.stdout)
     deadline = time.monotonic() + 10
-    stat = Path(f"/proc/{pid}/stat")
-    while stat.exists() and " Z " not in stat.read_text():
+    while is_running(pid):
         assert time.monotonic() < deadline, "the child outlived its parent"
         time.sleep(0.01)
 

@@ -1,0 +1,115 @@
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mmconvert import pipeline
+from mmconvert.cli import main
+from mmconvert.progress import STAGES, Progress
+
+
+def test_help_and_import_load_neither_tensorflow_nor_numpy():
+    code = (
+        "import sys, mmconvert, mmconvert.cli; status = mmconvert.cli.main(['--help']);"
+        "print('loaded:', sorted({'numpy', 'tensorflow', 'ai_edge_litert'} & set(sys.modules)), status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith("loaded: [] 0\n"), done.stdout + done.stderr
+    for option in ("--quantize [auto|float32|dynamic|int8]", "--calibration", "--publish", "--labels", "--signature"):
+        assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a", "b"],
+        ["a", "--unknown"],
+        ["a", "--quantize", "float16"],
+        ["a", "--time-limit", "0"],
+        ["a", "--name", "../up"],
+        ["a", "--quantize", "int8"],
+    ],
+)
+def test_usage_is_status_two_and_one_clear_line(arguments, capsys):
+    assert main(arguments) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ") and len(rest) == 1 and rest[0].startswith("hint: ")
+
+
+def test_failures_are_json_when_asked(capsys):
+    assert main(["nowhere", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    error = json.loads(err)["error"]
+    assert set(error) == {"code", "message", "hint", "retryable"}
+    assert (error["code"], error["retryable"]) == ("SAVED_MODEL_INVALID", False)
+    assert main(["--json"]) == 2
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "USAGE"
+
+
+def test_without_tensorflow_the_way_to_install_it_is_told(monkeypatch, capsys, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    assert main([str(tmp_path), "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error["code"] == "TENSORFLOW_MISSING" and error["hint"] == "pip install 'mmdaemon[convert]'"
+
+
+def test_a_bug_is_status_seventy_without_a_traceback(monkeypatch, capsys, tmp_path):
+    def broken(job, progress):
+        raise KeyError("oops")
+
+    monkeypatch.setattr(pipeline, "convert", broken)
+    assert main([str(tmp_path)]) == 70
+    err = capsys.readouterr().err
+    assert "a bug in mmconvert: KeyError" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("entries", "hint"),
+    [
+        ([], "saved_model.pb and variables/"),
+        (["2/saved_model.pb", "10/saved_model.pb"], "give one of them: {path}/10"),
+        (["saved_model.pbtxt"], "text form"),
+    ],
+)
+def test_a_folder_that_is_no_saved_model_says_what_it_may_be(tmp_path, capsys, entries, hint):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for entry in entries:
+        (folder / entry).parent.mkdir(exist_ok=True)
+        (folder / entry).touch()
+    assert main([str(folder)]) == 1
+    assert hint.format(path=folder) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "hint"), [("model.keras", ".export('DIR')"), ("saved_model.pb", "give the folder")])
+def test_a_file_is_no_saved_model(tmp_path, capsys, name, hint):
+    (tmp_path / name).touch()
+    assert main([str(tmp_path / name)]) == 1
+    assert hint in capsys.readouterr().err
+
+
+class Terminal:
+    def __init__(self, is_terminal):
+        self.is_terminal, self.text = is_terminal, ""
+
+    def isatty(self):
+        return self.is_terminal
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_stages_are_told_on_a_terminal_only():
+    shown, silent = Terminal(True), Terminal(False)
+    for stream in (shown, silent):
+        Progress(stream).on_stage("float", "converting")
+    assert f"[4/{len(STAGES)}] float" in shown.text
+    assert silent.text == ""
