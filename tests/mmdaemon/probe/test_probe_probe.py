@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.probe import Probe
+from mmdaemon.store.blob import OpenBlob
+from mmdaemon.store.verdict import Verdict
+from mmwire.errors import InternalError
+
+HERE = Path(__file__).parent
+LIMIT_S = 20.0
+LIMITS = Limits(wall_s=LIMIT_S, cpu_s=30, memory_bytes=256 << 20)
+
+Check = Callable[..., Verdict]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def only_pid(folder: Path) -> int:
+    wait_until(lambda: any(folder.iterdir()))
+    return int(next(folder.iterdir()).name)
+
+
+@pytest.fixture
+def make_probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Probe]]:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    probes = []
+
+    def make(limits: Limits = LIMITS, parallel: int = 2) -> Probe:
+        probe = Probe(limits, parallel, "trial_examiner:examine", "trial_examiner:warm_up")
+        probes.append(probe)
+        return probe
+
+    yield make
+    for probe in probes:
+        probe.stop()
+
+
+def check(probe: Probe, tmp_path: Path, word: str, threads: int = 1) -> Verdict:
+    path = tmp_path / f"model-{threading.get_ident()}"
+    path.write_text(word)
+    with OpenBlob("a" * 64, os.open(path, os.O_RDONLY), len(word)) as blob:
+        return probe.check(blob, threads)
+
+
+def test_a_good_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    verdict = check(make_probe(), tmp_path, "ok", threads=7)
+    assert (verdict.ok, verdict.batch, verdict.load_ms, verdict.run_us) == (True, 7, 1.0, 2)
+    assert verdict.signatures == [{"signature": "s", "inputs": [], "outputs": []}]
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"])
+def test_a_crash_names_signal_and_phase(make_probe: Callable[..., Probe], tmp_path: Path, name: str) -> None:
+    probe = make_probe()
+    verdict = check(probe, tmp_path, f"kill {name}")
+    assert (verdict.ok, verdict.code, verdict.transient, verdict.phase) == (False, "MODEL_CRASHED", False, "run")
+    assert f"{name} (phase: run)" in verdict.message
+    assert verdict.detail == "last words"
+    pid = probe.pid
+    assert check(probe, tmp_path, "ok").ok
+    assert (probe.pid, probe.restarts) == (pid, 0)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_from_outside_is_not_the_models_fault(
+    make_probe: Callable[..., Probe], tmp_path: Path, name: str
+) -> None:
+    verdict = check(make_probe(), tmp_path, f"kill {name}")
+    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
+    assert name in verdict.message
+
+
+def test_a_hang_ends_at_the_wall_limit(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    began = time.monotonic()
+    verdict = check(make_probe(Limits(wall_s=0.3)), tmp_path, "hang")
+    assert (verdict.code, verdict.transient, verdict.phase) == ("MODEL_TOO_SLOW", True, "batch")
+    assert "0.3 s" in verdict.message
+    assert time.monotonic() - began < LIMIT_S
+
+
+def test_a_model_that_computes_for_ever_ends_at_the_cpu_limit(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    verdict = check(make_probe(Limits(wall_s=60.0, cpu_s=1)), tmp_path, "spin")
+    assert (verdict.code, verdict.transient) == ("MODEL_TOO_SLOW", True)
+    assert "CPU" in verdict.message
+
+
+@pytest.mark.parametrize("word", ["hog", "abort std::bad_alloc", "kill SIGKILL"])
+def test_too_little_memory_is_told_from_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, word: str) -> None:
+    verdict = check(make_probe(Limits(memory_bytes=64 << 20)), tmp_path, word)
+    assert (verdict.ok, verdict.code, verdict.transient) == (False, "MODEL_TOO_LARGE", True)
+
+
+def test_a_runtime_that_takes_lack_of_memory_for_a_bad_file(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe(Limits(memory_bytes=64 << 20))
+    verdict = check(probe, tmp_path, f"starve {128 << 20}")
+    assert (verdict.ok, verdict.code, verdict.transient) == (False, "MODEL_TOO_LARGE", True)
+    assert check(probe, tmp_path, f"starve {1 << 20}").ok
+
+
+def test_a_refusal_is_the_runtimes_own(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    verdict = check(make_probe(), tmp_path, "refuse")
+    assert (verdict.code, verdict.message, verdict.hint) == ("MODEL_INVALID", "no such operator", "convert it again")
+    assert not verdict.transient
+
+
+def test_a_bug_of_ours_is_no_verdict_on_the_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    verdict = check(make_probe(), tmp_path, "bug")
+    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
+    assert "KeyError at " in verdict.detail
+    assert "trial_examiner.py" in verdict.detail
+
+
+def test_a_flood_of_output_is_cut_to_its_end(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    verdict = check(make_probe(), tmp_path, "flood")
+    assert verdict.ok
+    assert verdict.detail.endswith("the end")
+    assert len(verdict.detail) <= 2048
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_leaving_without_a_word_is_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, status: int) -> None:
+    verdict = check(make_probe(), tmp_path, f"leave {status}")
+    assert (verdict.code, verdict.transient) == ("MODEL_CRASHED", False)
+    assert f"status {status}" in verdict.message
+
+
+@pytest.mark.parametrize("lie", ['{"batch": 0}', '{"batch": "many"}', '{"signatures": [7]}', '{"state": 1}'])
+def test_a_report_is_not_believed(make_probe: Callable[..., Probe], tmp_path: Path, lie: str) -> None:
+    verdict = check(make_probe(), tmp_path, f"lie {lie}")
+    assert (verdict.ok, verdict.code) == (False, "MODEL_CRASHED")
+    assert "no verdict" in verdict.message
+
+
+def test_a_trial_is_confined(make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LISTEN_FDS", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
+        monkeypatch.setenv(name, "1")
+    verdict = check(make_probe(), tmp_path, f"tell {tmp_path / 'written'}")
+    found = json.loads(verdict.message)
+    assert len(found["descriptors"]) <= 6  # 0, 1, 2, the model, the report, and the one that lists them
+    assert (found["oom"], found["core"], found["cpu"], found["blas"]) == (1000, 0, LIMITS.cpu_s, "1")
+    assert LIMITS.memory_bytes < found["address"] < LIMITS.memory_bytes + (1 << 30)
+    assert (found["systemd"], found["writes"]) == ([], False)
+
+
+def test_trials_run_at_the_same_time(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe(parallel=2)
+    (tmp_path / "meeting").mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        verdicts = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
+    assert [verdict.ok for verdict in verdicts] == [True, True]
+
+
+def test_no_more_at_a_time_than_there_are_turns(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe(Limits(wall_s=0.5), parallel=1)
+    (tmp_path / "meeting").mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        verdicts = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
+    assert "MODEL_TOO_SLOW" in [verdict.code for verdict in verdicts]
+
+
+def test_many_threads_good_and_bad(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe(parallel=4)
+    words = ["ok", "kill SIGSEGV", "refuse", "leave 1"] * 5
+    expected = ["", "MODEL_CRASHED", "MODEL_INVALID", "MODEL_CRASHED"] * 5
+    with ThreadPoolExecutor(8) as pool:
+        assert [verdict.code for verdict in pool.map(lambda word: check(probe, tmp_path, word), words)] == expected
+    assert probe.restarts == 0
+
+
+def test_a_helper_that_died_is_replaced_and_the_model_tried_again(
+    make_probe: Callable[..., Probe], tmp_path: Path
+) -> None:
+    probe = make_probe()
+    probe.start()
+    first = probe.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    assert check(probe, tmp_path, "ok").ok
+    assert probe.pid != first
+    assert probe.restarts == 1
+
+
+def test_a_trial_dies_with_the_helper(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe()
+    (tmp_path / "pids").mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(check, probe, tmp_path, f"hang {tmp_path / 'pids'}")
+        child = only_pid(tmp_path / "pids")
+        helper = probe.pid
+        assert helper is not None
+        os.kill(helper, signal.SIGKILL)
+        wait_until(lambda: not is_alive(child))
+        probe.stop()
+        assert pending.result().transient
+
+
+def test_a_model_that_kills_the_helper_ends_in_a_verdict(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe()
+    verdict = check(probe, tmp_path, "parricide")
+    assert (verdict.ok, verdict.transient) == (False, True)
+    assert "died twice" in verdict.message
+    assert check(probe, tmp_path, "ok").ok
+
+
+def test_helper_and_trial_die_with_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "model").write_text(f"hang {tmp_path / 'pids'}")
+    daemon = f"""
+import os, threading
+from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.probe import Probe
+from mmdaemon.store.blob import OpenBlob
+probe = Probe(Limits(), 1, "trial_examiner:examine", "trial_examiner:warm_up")
+probe.start()
+print(probe.pid, flush=True)
+probe.check(OpenBlob("a", os.open({str(tmp_path / "model")!r}, os.O_RDONLY), 1), 1)
+"""
+    with subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        helper = int(process.stdout.readline())
+        child = only_pid(tmp_path / "pids")
+        assert is_alive(helper)
+        assert is_alive(child)
+        process.kill()
+        process.wait()
+    wait_until(lambda: not is_alive(helper) and not is_alive(child))
+
+
+def test_stop_ends_what_is_under_way_and_start_begins_again(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    probe = make_probe()
+    (tmp_path / "pids").mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(check, probe, tmp_path, f"hang {tmp_path / 'pids'}")
+        child = only_pid(tmp_path / "pids")
+        probe.stop()
+        probe.stop()
+        verdict = pending.result()
+    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
+    wait_until(lambda: not is_alive(child))
+    assert not check(probe, tmp_path, "ok").ok
+    probe.start()
+    probe.start()
+    assert check(probe, tmp_path, "ok").ok
+
+
+def test_a_helper_that_does_not_come_up_is_said(
+    make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIAL_WARM_UP", "crash")
+    probe = make_probe()
+    with pytest.raises(InternalError, match=r"does not come up \(status -11\)"):
+        probe.start()
+    verdict = check(probe, tmp_path, "ok")
+    assert (verdict.ok, verdict.code, verdict.transient) == (False, "INTERNAL", True)
+
+
+def test_a_helper_that_hangs_is_killed(
+    make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmdaemon.probe.probe._GRACE_S", 0.3)
+    probe = make_probe(Limits(wall_s=0.2))
+    probe.start()
+    helper = probe.pid
+    assert helper is not None
+    os.kill(helper, signal.SIGSTOP)
+    assert check(probe, tmp_path, "ok").ok
+    assert probe.restarts == 1
+    assert not is_alive(helper)
+
+
+def test_no_descriptor_and_no_thread_is_left_behind(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before, threads = descriptors(), threading.active_count()
+    probe = make_probe()
+    for word in ("ok", "kill SIGSEGV", "refuse"):
+        check(probe, tmp_path, word)
+    helper = Path(f"/proc/{probe.pid}/fd")
+    first = len(list(helper.iterdir()))
+    for _ in range(20):
+        check(probe, tmp_path, "ok")
+        check(probe, tmp_path, "kill SIGSEGV")
+    assert len(list(helper.iterdir())) == first
+    probe.stop()
+    assert (descriptors(), threading.active_count()) == (before, threads)
