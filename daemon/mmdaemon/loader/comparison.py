@@ -194,6 +194,13 @@ class Comparison:
         if version != number:
             self._leave_loading(name, number, None)  # the bytes had a version already
         model = self._registry.model(name)
+        if model.serving == version and (model.versions[version].sha256, model.options) == (
+            arrived.sha256,
+            arrived.options,
+        ):
+            model.labels = arrived.labels
+            self._arrivals.discard(arrived)
+            return
         if model.serving != version:
             self._registry.set_state(name, version, VersionState.LOADING, arrived.sha256)
         self._swap.publish(arrived.deployment, arrived.options.max_queue)
@@ -233,6 +240,7 @@ class Comparison:
         model = self._registry.model(name)
         numbers = {self._number(source) for source in sources}
         for number, version in list(model.versions.items()):
+            version.has_file = number in numbers
             if number not in numbers and version.state not in _IN_MEMORY and number != self.under_way.get(name):
                 if version.state is VersionState.UNLOADED and version.sha256:
                     continue  # kept in the store

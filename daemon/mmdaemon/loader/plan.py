@@ -77,6 +77,7 @@ def plan(
     2. A source that changed, or is new, is brought up once it has settled. While it settles, the ones below it are
        looked at only if nothing serves.
     3. One that was refused is passed over until it changes; one to be tried later is passed over until then.
+    4. Nothing below the version that serves is looked at.
 
     Args:
         sources: Of the name, in any order.
@@ -88,6 +89,8 @@ def plan(
     settling: list[Source] = []
     look_again = math.inf
     for source in sorted(sources, key=lambda source: source.version or 0, reverse=True):
+        if source.version is not None and source.version < serving:
+            break
         before = tried(source)
         if before is not None and before.fingerprint == fingerprint(source):
             if before.outcome is Outcome.BAD:

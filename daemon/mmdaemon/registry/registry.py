@@ -23,12 +23,14 @@ class Version:
         state: How far it is.
         sha256: Of its bytes; empty until they are stored.
         reason: Why it is quarantined, or why it is tried again later.
+        has_file: Whether its file lies in the folder; one without is kept in the store only.
     """
 
     number: int
     state: VersionState
     sha256: str = ""
     reason: MmError | None = None
+    has_file: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that ``show`` lists under ``versions``."""
@@ -63,8 +65,9 @@ class Model:
 
     @property
     def newest(self) -> Version | None:
-        """The version with the highest number."""
-        return self.versions[max(self.versions)] if self.versions else None
+        """The version with the highest number among those with a file, else among all."""
+        listed = [version for version in self.versions.values() if version.has_file] or self.versions.values()
+        return max(listed, key=lambda version: version.number, default=None)
 
 
 class Standing(Enum):
