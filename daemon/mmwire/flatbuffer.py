@@ -50,7 +50,10 @@ class Table:
         self._buffer = buffer
         self._position = position
         self._vtable = position - _read(_I32, buffer, position)
-        self._vtable_bytes = _read(_U16, buffer, self._vtable)
+        sizes = _read(_U32, buffer, self._vtable)  # of the vtable and of the table, 16 bits each
+        self._vtable_bytes = sizes & 0xFFFF
+        if max(self._vtable + self._vtable_bytes, position + (sizes >> 16)) > len(buffer):
+            raise OutOfBoundsError(f"a table at {position} passes {len(buffer)} bytes")
 
     @classmethod
     def root(cls, buffer: Buffer) -> Table:

@@ -87,6 +87,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, 64),
     "max_instances": (0, 64),
     "max_queue": (0, 1_000_000),
+    "image_mean": (-1e9, 1e9),
+    "image_scale": (-1e9, 1e9),
 }
 
 
@@ -98,7 +100,7 @@ def parse_options(text: str) -> ModelOptions:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError only
         raise ModelError("MODEL_INVALID", f"the options file is not TOML: {error}") from None
     known = {field.name: field for field in fields(ModelOptions)}
     values: dict[str, Any] = {}
@@ -110,7 +112,7 @@ def parse_options(text: str) -> ModelOptions:
         wants_float = known[key].type == "float"
         if isinstance(value, bool) or not isinstance(value, (int, float) if wants_float else int):
             raise ModelError("MODEL_INVALID", f"option {key!r}: expected a number, got {value!r}")
-        low, high = _RANGES.get(key, (float("-inf"), float("inf")))
+        low, high = _RANGES[key]
         if not low <= value <= high:
             raise ModelError("MODEL_INVALID", f"option {key!r}: expected {low:g} to {high:g}, got {value!r}")
         values[key] = float(value) if wants_float else value

@@ -15,6 +15,8 @@ from mmwire.tensor import Shape, SignatureSpec
 # RESULT meta: version of the model, rows, microseconds in the queue, microseconds in the runtime.
 _RESULT = struct.Struct("<QIII")
 _MAX_RANK = 8  # LiteRT's own limit on ranks
+_MAX_U32 = 0xFFFFFFFF
+_MAX_TEXT = 2000  # characters; one takes at most 12 bytes of JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def remaining_us(seconds: float | None) -> int:
     """Return a header's remaining time for a wait of ``seconds``; 0 = no deadline, at least 1 otherwise."""
     if seconds is None:
         return 0
-    return max(1, min(REMAINING_MAX_US, int(seconds * 1e6)))
+    return max(1, int(min(REMAINING_MAX_US, seconds * 1e6)))
 
 
 def hello(message: Hello) -> Frame:
@@ -132,8 +134,8 @@ def read_opened(frame: Frame) -> Opened:
         _get(fields, "model", str),
         _get(fields, "version", int),
         SignatureSpec.from_dict(fields),
-        float(_get(image, "mean", (int, float))),
-        float(_get(image, "scale", (int, float))),
+        _get_float(image, "mean"),
+        _get_float(image, "scale"),
     )
 
 
@@ -153,7 +155,8 @@ def infer_head(
 
 def result_head(request_id: int, handle: int, payload_bytes: int, head: ResultHead) -> bytes:
     """Build the header and meta of RESULT; ``payload_bytes`` of raw tensors in spec order follow it."""
-    meta = _RESULT.pack(head.version, head.rows, head.queue_us, head.run_us)
+    queue_us, run_us = min(head.queue_us, _MAX_U32), min(head.run_us, _MAX_U32)
+    meta = _RESULT.pack(head.version, head.rows, queue_us, run_us)
     flags = 0
     if head.shapes is not None:
         meta += pack_shapes(head.shapes)
@@ -176,8 +179,10 @@ def read_result(frame: Frame, outputs: int) -> ResultHead:
 
 
 def error(request_id: int, failure: MmError) -> Frame:
-    """Build ERROR; request id 0 means the connection itself."""
-    return Frame(FrameType.ERROR, request_id=request_id, meta=_json(failure.as_dict()))
+    """Build ERROR; request id 0 means the connection itself. Long texts are cut: an ERROR fits everybody's limits."""
+    fields = failure.as_dict()
+    texts = {key: fields[key][:_MAX_TEXT] for key in ("message", "hint")}
+    return Frame(FrameType.ERROR, request_id=request_id, meta=_json(fields | texts))
 
 
 def read_error(frame: Frame) -> MmError:
@@ -277,6 +282,13 @@ def _get(fields: dict[str, Any], key: str, kind: Any, default: Any = None) -> An
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RemoteWireError("BAD_FRAME", f"field {key!r} is missing or of the wrong type")
     return value
+
+
+def _get_float(fields: dict[str, Any], key: str) -> float:
+    try:
+        return float(_get(fields, key, (int, float)))
+    except OverflowError:
+        raise RemoteWireError("BAD_FRAME", f"field {key!r} is too large a number") from None
 
 
 def _json(fields: dict[str, Any]) -> bytes:

@@ -96,10 +96,13 @@ class TensorSpec:
         """
         try:
             quantization = fields.get("quantization") or {"scale": 0.0, "zero_point": 0}
+            name, dtype, shape = fields["name"], fields["dtype"], fields["shape"]
+            if not (isinstance(name, str) and isinstance(dtype, str) and isinstance(shape, list)):
+                raise TypeError
             spec = cls(
-                str(fields["name"]),
-                str(fields["dtype"]),
-                tuple(int(dim) for dim in fields["shape"]),
+                name,
+                dtype,
+                tuple(int(dim) for dim in shape),
                 float(quantization["scale"]),
                 int(quantization["zero_point"]),
             )

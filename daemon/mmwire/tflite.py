@@ -10,6 +10,8 @@ Source: field numbers from the TFLite schema, version 3 (``Model``, ``SubGraph``
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +26,10 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 _IDENTIFIER = b"TFL3"
 _RESOURCE_OPERATORS = range(142, 145)  # VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE
 _EXTERNAL = 1  # offsets 0 and 1 mean "no external data" in Buffer.offset
+_TABLE_BYTES = 8  # the least that a table takes: its place in a vector, and its way to its vtable
+_MOST_TABLES = 250_000  # a model of 4 MB has 500; about a second's walk
+_NAME_BYTES = 256  # an entry with a longer name is nobody's that we know
+_OUR_NAMES = re.compile(f"{DIGEST_ENTRY}|{PROVENANCE_ENTRY}".encode())
 
 
 class ModelState(StrEnum):
@@ -76,25 +82,43 @@ def outline(buffer: Buffer) -> TfliteFile:
 
 def _walk(buffer: Buffer) -> TfliteFile:
     model = Table.root(buffer)
+    tables = _Walk(len(buffer)).tables
     state = ModelState.NONE
-    for subgraph in model.tables(2):
-        for tensor in subgraph.tables(0):
-            tensor.text(3)
+    for subgraph in tables(model, 2):
+        for tensor in tables(subgraph, 0):
+            tensor.vector(0, 4)
+            tensor.vector(3, 1)
             if tensor.u8(5):
                 state = ModelState.VARIABLES
-        for operator in subgraph.tables(3):
+        for operator in tables(subgraph, 3):
             operator.vector(1, 4)
             operator.vector(2, 4)
-    if any(code.u32(3) in _RESOURCE_OPERATORS for code in model.tables(1)):
-        state = ModelState.RESOURCES
-    places = [_data_of(table, len(buffer)) for table in model.tables(4)]
+    for code in tables(model, 1):
+        if code.u32(3) in _RESOURCE_OPERATORS:
+            state = ModelState.RESOURCES
+    places = [_data_of(table, len(buffer)) for table in tables(model, 4)]
     metadata: dict[str, tuple[int, int]] = {}
-    for entry in model.tables(6):
+    for entry in tables(model, 6):
         index = entry.u32(1)
         if index >= len(places):
             raise OutOfBoundsError(f"metadata names buffer {index} of {len(places)}")
-        metadata[entry.text(0)] = places[index]
+        if entry.vector(0, 1)[1] <= _NAME_BYTES:
+            metadata[entry.text(0)] = places[index]
     return TfliteFile(metadata, state)
+
+
+class _Walk:
+    """Counts the tables that are visited: in a crafted file they share one another, and a walk takes hours."""
+
+    def __init__(self, file_bytes: int) -> None:
+        self._left = self._most = min(_MOST_TABLES, file_bytes // _TABLE_BYTES)
+
+    def tables(self, table: Table, index: int) -> Iterator[Table]:
+        for item in table.tables(index):
+            self._left -= 1
+            if self._left < 0:
+                raise OutOfBoundsError(f"its tables refer to more than {self._most} tables")
+            yield item
 
 
 def _data_of(table: Table, file_bytes: int) -> tuple[int, int]:
@@ -120,13 +144,20 @@ def content_digest(buffer: Bytes, place: tuple[int, int]) -> bytes:
 def verify_content(buffer: Bytes, file: TfliteFile) -> bool:
     """Check the digest that the file carries; return whether it carries one.
 
+    A file that names ``mmconvert``'s entries somewhere and has no digest entry does not pass for one that never had
+    a digest: the damage may have hit the way to it.
+
     Raises:
         ModelError: ``DIGEST_MISMATCH``: bytes changed since ``mmconvert`` wrote the file.
     """
     recorded = file.entry(buffer, DIGEST_ENTRY)
-    if recorded is None:
+    if recorded is None and _OUR_NAMES.search(buffer) is None:
         return False
-    if len(recorded) != DIGEST_BYTES or recorded != content_digest(buffer, file.metadata[DIGEST_ENTRY]):
+    if (
+        recorded is None
+        or len(recorded) != DIGEST_BYTES
+        or recorded != content_digest(buffer, file.metadata[DIGEST_ENTRY])
+    ):
         raise ModelError(
             "DIGEST_MISMATCH",
             "the file differs from what mmconvert wrote: its content digest does not match",
