@@ -135,6 +135,7 @@ class Comparison:
             self._memory.set_unloaded(name, sources)
         if self._memory.stays_unloaded(name, sources):
             self._list_versions(name, sources)
+            self._swap.explain_absence(name, unloaded(name))
             return math.inf
         if self._memory.clear_unloaded(name):
             self._arrivals.set_unloaded(name, False)
@@ -198,13 +199,13 @@ class Comparison:
             arrived.sha256,
             arrived.options,
         ):
-            model.labels = arrived.labels
+            model.labels, model.versions[version].reason = arrived.labels, None
             self._arrivals.discard(arrived)
             return
         if model.serving != version:
             self._registry.set_state(name, version, VersionState.LOADING, arrived.sha256)
         self._swap.publish(arrived.deployment, arrived.options.max_queue)
-        model.versions[version].sha256 = arrived.sha256
+        model.versions[version].sha256, model.versions[version].reason = arrived.sha256, None
         model.signatures = tuple(arrived.deployment.signatures.values())
         model.labels, model.options, model.traits = arrived.labels, arrived.options, arrived.traits
         self._arrivals.on_serving(name, version)
@@ -222,7 +223,10 @@ class Comparison:
             self._memory.on_bad(source, version)
             LOG.warning("%s version %d is quarantined: %s", name, version, error)
             state, told = VersionState.QUARANTINED, quarantined(name, error)
-        if version != self._registry.model(name).serving:
+        model = self._registry.model(name)
+        if version == model.serving:
+            model.versions[version].reason = error  # its folder was overwritten; the bytes from before serve on
+        else:
             self._registry.set_state(name, version, state, refused.sha256, error)
             self._swap.explain_absence(name, told)
 

@@ -22,7 +22,7 @@ class Version:
         number: Its number; of a flat file that is not stored yet, the one that it will get.
         state: How far it is.
         sha256: Of its bytes; empty until they are stored.
-        reason: Why it is quarantined, or why it is tried again later.
+        reason: Why it is quarantined, or tried again later, or, while it serves, why its changed file does not.
         has_file: Whether its file lies in the folder; one without is kept in the store only.
     """
 
@@ -155,9 +155,9 @@ class Registry:
             target = model.versions.get(version) if version else model.newest
         if target is None or (model.problem is not None and not version and not sha256):
             return (Standing.WAIT, None) if model.problem is None else (Standing.REFUSED, model.problem)
-        if target.state is VersionState.READY:
+        if target.state is VersionState.READY and target.reason is None:
             return Standing.SERVES, None
-        if target.state is VersionState.QUARANTINED:
+        if target.state in (VersionState.READY, VersionState.QUARANTINED):
             return Standing.REFUSED, target.reason
         return Standing.WAIT, None
 

@@ -1,0 +1,417 @@
+"""Folder against registry, driven synchronously: files, loads and time are all made up."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
+from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.comparison import Comparison
+from mmdaemon.pool.pool import Pool
+from mmdaemon.registry.registry import Registry, Standing
+from mmdaemon.registry.state import VersionState
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.swap.swap import Swap
+from mmwire.errors import MmError, ModelError
+from mmwire.manifest import ModelOptions
+from mmwire.tensor import SignatureSpec, TensorSpec
+
+SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
+GRACE_S = 3.0
+
+
+class FakeArrivals:
+    def __init__(self) -> None:
+        self.counter: dict[str, int] = {}
+        self.unloaded: set[str] = set()
+        self.serving: list[tuple[str, int]] = []
+        self.discarded: list[Arrived] = []
+
+    def next_version(self, name: str) -> int:
+        return self.counter.get(name, 1)
+
+    def is_unloaded(self, name: str) -> bool:
+        return name in self.unloaded
+
+    def set_unloaded(self, name: str, unloaded: bool) -> None:
+        (self.unloaded.add if unloaded else self.unloaded.discard)(name)
+
+    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
+        raise AssertionError("the test brings sources up by itself")
+
+    def on_serving(self, name: str, version: int) -> None:
+        self.serving.append((name, version))
+
+    def discard(self, arrived: Arrived) -> None:
+        self.discarded.append(arrived)
+
+
+class World:
+    """A folder, a clock, and loads that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.arrivals = FakeArrivals()
+        self.registry = Registry("fake")
+        self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.released: list[Deployment] = []
+        self.swap = Swap(self.pool, self.registry, self.released.append)
+        self.started: list[tuple[Source, int]] = []
+        self.comparison = Comparison(self.arrivals, self.registry, self.swap, self._start, GRACE_S)
+        self.now = 100.0
+        self.files: dict[tuple[str, int | None], Source] = {}
+        self.problems: list[Problem] = []
+        self.unsettled: set[Path] = set()
+        self.available = True
+
+    def _start(self, source: Source, number: int) -> None:
+        self.started.append((source, number))
+
+    def put(self, name: str, version: int | None = None, content: int = 1, **more: Any) -> Source:
+        path = Path(f"/m/{name}.tflite" if version is None else f"/m/{name}/{version}/model.tflite")
+        source = Source(name, version, more.pop("kind", "tflite"), path, FileIdentity(1, 2, 3, content, content))
+        self.files[name, version] = replace(source, **more)
+        return self.files[name, version]
+
+    def look(self) -> float:
+        sources: dict[str, list[Source]] = {}
+        for source in self.files.values():
+            sources.setdefault(source.name, []).append(source)
+        snapshot = Snapshot(self.available, "" if self.available else "gone", sources, self.problems)
+
+        def is_settled(source: Source, now: float) -> float | None:
+            return now + 0.2 if source.path in self.unsettled else None
+
+        due = self.comparison.on_snapshot(snapshot, is_settled, self.now)
+        self.swap.settle_retired()
+        return due
+
+    def finish(self, good: bool = True, version: int = 0, retryable: bool = False, sha256: str = "") -> None:
+        source, number = self.started.pop(0)
+        number = version or number
+        if source.version is None:
+            self.arrivals.counter[source.name] = max(self.arrivals.counter.get(source.name, 1), number + 1)
+        sha256 = sha256 or f"{source.identity.mtime_ns:064x}"
+        if good:
+            deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
+            options = ModelOptions(threads=source.options.identity.size if source.options else 1)
+            self.comparison.on_result(source, Arrived(deployment, sha256, ["cat"], options), self.now)
+        else:
+            error = ModelError("MODEL_INVALID", "it is broken", "mend it", retryable)
+            self.comparison.on_result(source, Refused(error, number, sha256), self.now)
+
+    def deploy(self, name: str, version: int | None = None, content: int = 1) -> None:
+        self.put(name, version, content)
+        self.look()
+        self.finish()
+
+    def serving(self, name: str) -> int:
+        with self.pool.scheduler() as scheduler:
+            lane = scheduler.lanes.get(name)
+            return lane.deployment.version if lane is not None and lane.deployment is not None else 0
+
+    def told(self, name: str) -> str:
+        with self.pool.scheduler() as scheduler:
+            try:
+                scheduler.lane(name).serving()
+            except MmError as error:
+                return error.code
+            return ""
+
+    def states(self, name: str) -> dict[int, str]:
+        return {v["version"]: v["state"] for v in self.registry.document(name)["versions"]}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_new_file_is_brought_up_once_and_served(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.look()
+    assert [number for _, number in world.started] == [1]
+    assert world.told("a") == "MODEL_LOADING"
+    world.finish()
+    assert world.serving("a") == 1
+    world.look()
+    assert not world.started
+    assert world.arrivals.serving == [("a", 1)]
+
+
+def test_a_changing_file_settles_first(world: World) -> None:
+    source = world.put("a")
+    world.unsettled.add(source.path)
+    assert world.look() == pytest.approx(world.now + 0.2)
+    assert not world.started
+    assert world.states("a") == {1: "settling"}
+    assert world.told("a") == "MODEL_LOADING"
+    world.unsettled.clear()
+    world.look()
+    assert len(world.started) == 1
+
+
+def test_the_old_version_serves_until_the_new_one_is_loaded(world: World) -> None:
+    world.deploy("a")
+    world.put("a", content=2)
+    world.look()
+    assert world.serving("a") == 1
+    assert world.states("a") == {2: "loading", 1: "ready"}
+    world.finish()
+    assert world.serving("a") == 2
+    assert world.states("a")[2] == "ready"
+
+
+def test_a_bad_new_version_leaves_the_old_one_serving_and_is_not_tried_again(world: World) -> None:
+    world.deploy("a")
+    world.put("a", content=2)
+    world.look()
+    world.finish(good=False)
+    world.look()
+    assert world.serving("a") == 1
+    assert world.states("a") == {2: "quarantined", 1: "ready"}
+    assert not world.started
+    assert world.registry.standing("a", 0, "")[0] is Standing.REFUSED
+    world.put("a", content=3)
+    world.look()
+    assert len(world.started) == 1, "a changed file is tried again"
+
+
+def test_a_bad_first_version_tells_requests_why(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.finish(good=False)
+    assert world.told("a") == "MODEL_QUARANTINED"
+
+
+def test_a_transient_failure_is_tried_again_later(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.finish(good=False, retryable=True)
+    due = world.look()
+    assert not world.started and world.told("a") == "MODEL_LOADING"
+    world.now = due
+    world.look()
+    assert len(world.started) == 1
+    world.finish(good=False, retryable=True)
+    assert world.look() - world.now > due - 100.0, "and with more patience each time"
+
+
+def test_the_same_bytes_again_are_no_new_version(world: World) -> None:
+    world.deploy("a", content=1)
+    world.put("a", content=2)
+    world.look()
+    assert world.states("a") == {2: "loading", 1: "ready"}
+    world.finish(version=1, sha256=f"{1:064x}")
+    assert world.states("a") == {1: "ready"}
+    assert len(world.arrivals.discarded) == 1, "what serves is not replaced by itself"
+
+
+def test_new_options_load_the_same_version_again(world: World) -> None:
+    world.deploy("a")
+    world.put("a", options=Sidecar(Path("/m/a.toml"), FileIdentity(1, 1, 2, 1, 1)))
+    world.look()
+    world.finish(version=1, sha256=f"{1:064x}")
+    assert world.registry.model("a").options.threads == 2
+    assert world.serving("a") == 1
+
+
+def test_the_highest_good_version_folder_serves(world: World) -> None:
+    for version in (1, 2, 3):
+        world.put("a", version)
+    world.look()
+    assert [number for _, number in world.started] == [3]
+    world.finish(good=False)
+    world.look()
+    assert [number for _, number in world.started] == [2]
+    world.finish()
+    world.look()
+    assert not world.started
+    assert world.states("a") == {3: "quarantined", 2: "ready", 1: "unloaded"}
+
+
+def test_deleting_the_serving_version_folder_falls_back_after_the_grace_time(world: World) -> None:
+    world.put("a", 1)
+    world.deploy("a", 2)
+    del world.files["a", 2]
+    assert world.look() == world.now + GRACE_S
+    assert not world.started
+    world.now += GRACE_S
+    world.look()
+    assert [number for _, number in world.started] == [1]
+    assert world.serving("a") == 2, "it serves until the other has been loaded"
+    world.finish()
+    assert world.serving("a") == 1
+    assert world.registry.standing("a", 0, "")[0] is Standing.SERVES
+
+
+def test_rm_then_cp_within_the_grace_time_never_stops_serving(world: World) -> None:
+    world.put("b")
+    world.deploy("a")
+    del world.files["a", None]
+    world.look()
+    world.now += GRACE_S / 2
+    world.put("a", content=2)
+    world.look()
+    assert world.serving("a") == 1
+    world.now += GRACE_S
+    world.look()
+    assert world.serving("a") == 1
+
+
+def test_a_deleted_file_retires_the_model_after_the_grace_time(world: World) -> None:
+    world.deploy("b")
+    world.deploy("a")
+    del world.files["a", None]
+    due = world.look()
+    assert due == world.now + GRACE_S and world.serving("a") == 1
+    world.now = due
+    world.look()
+    assert world.told("a") == "MODEL_NOT_FOUND" and "a" not in world.registry
+    assert [deployment.name for deployment in world.released] == ["a"]
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_an_empty_or_vanished_folder_retires_nothing(world: World, available: bool) -> None:
+    world.deploy("a")
+    world.files.clear()
+    world.available = available
+    world.look()
+    world.now += 10 * GRACE_S
+    world.look()
+    assert world.serving("a") == 1
+
+
+def test_a_conflict_keeps_what_serves_and_shows_the_reason(world: World) -> None:
+    world.deploy("a")
+    world.put("a", 7)
+    world.problems = [Problem("a", "/m/a", ModelError("MODEL_CONFLICT", "two layouts claim one name"))]
+    world.look()
+    assert not world.started and world.serving("a") == 1
+    assert "two layouts" in world.registry.document("a")["reason"]
+    del world.files["a", 7]
+    world.problems = []
+    world.look()
+    assert "reason" not in world.registry.document("a")
+
+
+def test_a_problem_without_a_source_is_shown_and_told(world: World) -> None:
+    world.problems = [Problem("a", "/m/a.tflite", ModelError("MODEL_UNREADABLE", "it is a FIFO"))]
+    world.look()
+    assert world.told("a") == "MODEL_QUARANTINED"
+    assert world.registry.document("a")["state"] == "quarantined"
+
+
+def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> None:
+    world.deploy("a")
+    world.comparison.unload("a")
+    world.look()
+    assert world.told("a") == "MODEL_UNLOADED" and not world.started
+    assert world.states("a") == {1: "unloaded"} and "a" in world.arrivals.unloaded
+    world.comparison.load("a")
+    world.look()
+    world.finish(version=1)
+    assert world.serving("a") == 1 and "a" not in world.arrivals.unloaded
+    world.comparison.unload("a")
+    world.put("a", content=2)
+    world.look()
+    assert len(world.started) == 1, "dropping a file is a deployment"
+
+
+def test_unloading_is_remembered_over_a_restart(world: World) -> None:
+    world.arrivals.unloaded.add("a")
+    world.put("a")
+    world.look()
+    assert not world.started and world.told("a") == "MODEL_UNLOADED"
+
+
+def test_an_unload_during_a_load_discards_what_arrives(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.comparison.unload("a")
+    world.finish()
+    assert len(world.arrivals.discarded) == 1 and not world.serving("a")
+    world.look()
+    assert not world.started and world.states("a") == {1: "unloaded"}
+
+
+def test_load_tries_a_quarantined_model_again(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.finish(good=False)
+    world.comparison.load("a")
+    world.look()
+    assert len(world.started) == 1
+
+
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_an_unknown_name_cannot_be_loaded_or_unloaded(world: World, verb: str) -> None:
+    with pytest.raises(MmError) as caught:
+        getattr(world.comparison, verb)("nobody")
+    assert caught.value.code == "MODEL_NOT_FOUND"
+
+
+def test_several_models_are_brought_up_side_by_side(world: World) -> None:
+    for name in "abcd":
+        world.put(name)
+    world.look()
+    assert sorted(source.name for source, _ in world.started) == list("abcd")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_the_highest_good_version_serves_in_the_end(seed: int) -> None:
+    """Random copies, deletions, failures and unloads; a served model is never dropped while its file is there."""
+    chance = random.Random(seed)
+    world = World()
+    world.deploy("anchor")
+    content = 10
+    good: dict[int, bool] = {}
+    for _ in range(120):
+        event = chance.random()
+        before = {name: world.serving(name) for name in ("flat", "many")}
+        if event < 0.2:
+            content += 1
+            world.put("flat", content=content)
+        elif event < 0.4:
+            content += 1
+            world.put("many", chance.randint(1, 4), content=content)
+        elif event < 0.5 and len(world.files) > 1:
+            del world.files[chance.choice([key for key in world.files if key[0] != "anchor"])]
+        elif event < 0.8 and world.started:
+            content_of = world.started[0][0].identity.mtime_ns
+            world.finish(good=good.setdefault(content_of, chance.random() < 0.7))
+        else:
+            world.now += chance.random() * 2
+        world.look()
+        for name, version in before.items():
+            files = [source for key, source in world.files.items() if key[0] == name]
+            if version and any(good.get(source.identity.mtime_ns, True) for source in files):
+                assert world.serving(name), "a model was dropped while a file of it is there that may do"
+    for _ in range(20):
+        world.now += GRACE_S
+        world.look()
+        while world.started:
+            world.finish(good=good.setdefault(world.started[0][0].identity.mtime_ns, chance.random() < 0.7))
+    for name in ("flat", "many"):
+        sources = [source for key, source in world.files.items() if key[0] == name]
+        usable = [source.version or 0 for source in sources if good.get(source.identity.mtime_ns)]
+        served = world.serving(name)
+        if not sources:
+            assert name not in world.registry
+        elif name == "many":
+            best = max(usable, default=0)
+            overwritten = served > best and any(source.version == served for source in sources)
+            assert served == best or overwritten, "bytes from before serve on where a file was overwritten badly"
+        elif usable:
+            assert world.registry.model(name).versions[served].sha256.endswith(f"{sources[0].identity.mtime_ns:x}")
+    assert math.isfinite(world.now) and world.serving("anchor") == 1
+    for name in world.registry.names():
+        for version in world.registry.model(name).versions.values():
+            assert version.state not in (VersionState.LOADING, VersionState.SETTLING)
