@@ -99,11 +99,18 @@ def command(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; no failure shows a traceback."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    before = {number: signal.signal(number, _on_signal) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        command.main(arguments, prog_name="mmconvert", standalone_mode=False)
+        return _run(arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        command.main(list(arguments), prog_name="mmconvert", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:

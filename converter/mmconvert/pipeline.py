@@ -1,6 +1,7 @@
 """The stages in their order; each is done elsewhere.
 
-inspect -> calibrate (data) -> repair -> float -> parity -> quantize -> verify -> pack -> publish
+inspect -> repair -> float -> parity -> calibrate -> quantize -> verify -> pack -> publish; calibration data is already
+read and checked while TensorFlow starts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import hashlib
 import importlib.util
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmconvert.calibration.dataset import Dataset, load_dataset
 from mmconvert.conversion import Candidate, Conversion
@@ -26,6 +29,30 @@ from mmconvert.source.signature import Signature, choose_signature, require_conv
 from mmwire.errors import ClientError, ConvertError
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is converted, as stage inspect found it."""
+
+    model: bytes
+    stamp: Stamp
+    inspection: Inspection
+    signature: Signature
+    labels: list[str]
+    evidence: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A packed file that passed every gate, with what is to be told of it."""
+
+    packed: bytes
+    candidate: Candidate
+    evidence: list[str]
+    repairs: list[str]
+    calibration: dict[str, Any] | None
+    versions: dict[str, str]
+
+
 def convert(job: Job, progress: Progress) -> Outcome:
     """Convert, compare, pack and write one SavedModel; nothing is written unless every gate was passed.
 
@@ -37,6 +64,34 @@ def convert(job: Job, progress: Progress) -> Outcome:
     require_tensorflow()
     targets = _check_targets(job)
     progress.on_stage("inspect", str(job.saved_model))
+    subject = _inspect(job)
+    product = _work(job, subject, start + job.limits.wall_s, progress)
+    require_unchanged(job.saved_model, subject.stamp)
+    progress.on_stage("publish", ", ".join(str(target) for target in targets))
+    for target in targets:
+        write_whole(target, product.packed)
+    return Outcome(
+        verdict=product.candidate.verdict,
+        reason=product.candidate.reason,
+        evidence=product.evidence,
+        output=str(targets[0]),
+        published=str(targets[-1]) if job.publish is not None else None,
+        name=job.name,
+        sha256=hashlib.sha256(product.packed).hexdigest(),
+        bytes=len(product.packed),
+        source_bytes=subject.stamp.total_bytes,
+        quantize=job.quantize,
+        signature=subject.signature.name,
+        parity=product.candidate.parity,
+        repairs=product.repairs,
+        labels=len(subject.labels),
+        calibration=product.calibration,
+        versions=product.versions,
+        seconds=round(time.monotonic() - start, 2),
+    )
+
+
+def _inspect(job: Job) -> Subject:
     model = read_model(job.saved_model)
     stamp = take_stamp(job.saved_model)
     inspection = inspect(model)
@@ -44,53 +99,66 @@ def convert(job: Job, progress: Progress) -> Outcome:
     require_convertible(signature)
     labels = find_labels(job.saved_model, job.labels)
     evidence = [*_tell_signature(inspection, signature), *_check_labels(job, signature, labels)]
-    with (
-        tempfile.TemporaryDirectory(prefix="mmconvert-") as folder,
-        Conversion(signature, Path(folder), job.limits, start + job.limits.wall_s) as conversion,
-    ):
-        conversion.start()  # TensorFlow takes seconds to import; the data is read meanwhile
-        dataset = _load_dataset(job, signature, progress)
-        progress.on_stage("repair", "loading the SavedModel into TensorFlow")
-        loadable, repairs = repair(job.saved_model, model, inspection, Path(folder))
-        conversion.load(loadable, inspection.tags)
-        progress.on_stage("float", "converting to a float model")
-        repairs += conversion.convert_float()
-        progress.on_stage("parity", "comparing the float model with TensorFlow")
-        candidate = conversion.compare_float(dataset)
-        if job.quantize != "float32":
-            progress.on_stage("quantize", f"converting to {job.quantize}")
-            model_file = conversion.quantize(job.quantize, dataset)
-            progress.on_stage("verify", f"comparing the {job.quantize} model with TensorFlow")
-            candidate = conversion.compare_quantized(model_file, job.quantize, candidate)
-        evidence += [*(dataset.notices if dataset else []), *candidate.evidence]
-        progress.on_stage("pack", "writing labels, provenance and digest into the file")
-        versions = tool_versions(conversion.versions)
-        facts = _facts(job, signature, stamp, dataset, candidate, repairs) | {"versions": versions}
-        packed = seal(candidate.path.read_bytes(), labels, facts)
-        conversion.require_same_answers(candidate, packed)
-    require_unchanged(job.saved_model, stamp)
-    progress.on_stage("publish", ", ".join(str(target) for target in targets))
-    for target in targets:
-        write_whole(target, packed)
-    return Outcome(
-        verdict=candidate.verdict,
-        reason=candidate.reason,
-        evidence=evidence,
-        output=str(targets[0]),
-        published=str(targets[-1]) if job.publish is not None else None,
-        name=job.name,
-        sha256=hashlib.sha256(packed).hexdigest(),
-        bytes=len(packed),
-        source_bytes=stamp.total_bytes,
-        quantize=job.quantize,
-        signature=signature.name,
-        parity=candidate.parity,
-        repairs=repairs,
-        labels=len(labels),
-        calibration={"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
-        versions=versions,
-        seconds=round(time.monotonic() - start, 2),
-    )
+    return Subject(model, stamp, inspection, signature, labels, evidence)
+
+
+def _work(job: Job, subject: Subject, deadline: float, progress: Progress) -> Product:
+    """Do the stages from repair to pack in a private folder that is gone afterwards."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="mmconvert-") as folder,
+            Conversion(subject.signature, Path(folder), job.limits, deadline) as conversion,
+        ):
+            conversion.start()  # TensorFlow takes seconds to import; the data is read meanwhile
+            dataset = _load_dataset(job, subject.signature, progress)
+            progress.on_stage("repair", "loading the SavedModel into TensorFlow")
+            loadable, repairs = repair(job.saved_model, subject.model, subject.inspection, Path(folder))
+            conversion.load(loadable, subject.inspection.tags)
+            progress.on_stage("float", "converting to a float model")
+            repairs += conversion.convert_float()
+            progress.on_stage("parity", "comparing the float model with TensorFlow")
+            candidate = conversion.compare_float(dataset)
+            if job.quantize != "float32":
+                progress.on_stage("quantize", f"converting to {job.quantize}")
+                model = conversion.quantize(job.quantize, dataset)
+                progress.on_stage("verify", f"comparing the {job.quantize} model with TensorFlow")
+                candidate = conversion.compare_quantized(model, job.quantize, candidate)
+            progress.on_stage("pack", "writing labels, provenance and digest into the file")
+            product = _pack(job, subject, conversion, dataset, candidate, repairs)
+            conversion.require_same_answers(candidate, product.packed)
+            return product
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConvertError(
+            "CONVERTER_FAILED",
+            f"the temporary folder {tempfile.gettempdir()} cannot be used: {reason}",
+            "point TMPDIR to a folder with room",
+        ) from None
+
+
+def _pack(
+    job: Job,
+    subject: Subject,
+    conversion: Conversion,
+    dataset: Dataset | None,
+    candidate: Candidate,
+    repairs: list[str],
+) -> Product:
+    calibration = {"rows": dataset.rows, "digest": dataset.digest} if dataset else None
+    versions = tool_versions(conversion.versions)
+    facts = {
+        "source_digest": tree_digest(job.saved_model, subject.stamp),
+        "signature": subject.signature.name,
+        "quantize": job.quantize,
+        "verdict": candidate.verdict,
+        "calibration": calibration,
+        "parity": candidate.parity,
+        "repairs": repairs,
+        "versions": versions,
+    }
+    packed = seal(candidate.path.read_bytes(), subject.labels, facts)
+    evidence = [*subject.evidence, *(dataset.notices if dataset else []), *candidate.evidence]
+    return Product(packed, candidate, evidence, repairs, calibration, versions)
 
 
 def require_tensorflow() -> None:
@@ -135,17 +203,3 @@ def _load_dataset(job: Job, signature: Signature, progress: Progress) -> Dataset
         return None
     progress.on_stage("calibrate", f"reading {job.calibration}")
     return load_dataset(job.calibration, signature)
-
-
-def _facts(
-    job: Job, signature: Signature, stamp: Stamp, dataset: Dataset | None, candidate: Candidate, repairs: list[str]
-) -> dict[str, object]:
-    return {
-        "source_digest": tree_digest(job.saved_model, stamp),
-        "signature": signature.name,
-        "quantize": job.quantize,
-        "verdict": candidate.verdict,
-        "calibration": {"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
-        "parity": candidate.parity,
-        "repairs": repairs,
-    }

@@ -1,3 +1,4 @@
+import errno
 import importlib.util
 import json
 import subprocess
@@ -8,6 +9,21 @@ import pytest
 from mmconvert import pipeline
 from mmconvert.cli import main
 from mmconvert.progress import STAGES, Progress
+from mmconvert.source.protobuf import encode_bytes
+
+
+def nest(content, *numbers):
+    for number in reversed(numbers):
+        content = encode_bytes(number, content)
+    return content
+
+
+# A graph (2) with a signature (5) of one input (1) "x" of one float (2: 1) of shape (3) [].
+SIGNED = nest(
+    nest(b"serving_default", 1) + nest(nest(nest(b"x", 1) + nest(b"\x10\x01" + nest(b"", 3), 2), 1), 2),
+    2,
+    5,
+)
 
 
 def test_help_and_import_load_neither_tensorflow_nor_numpy():
@@ -91,6 +107,19 @@ def test_a_file_is_no_saved_model(tmp_path, capsys, name, hint):
     (tmp_path / name).touch()
     assert main([str(tmp_path / name)]) == 1
     assert hint in capsys.readouterr().err
+
+
+def test_a_temporary_folder_without_room_is_no_bug(monkeypatch, capsys, tmp_path):
+    def full(**options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(SIGNED)
+    monkeypatch.setattr(pipeline.tempfile, "TemporaryDirectory", full)
+    assert main([str(model), "-o", str(tmp_path / "out.tflite")]) == 1
+    err = capsys.readouterr().err
+    assert "cannot be used: No space left on device" in err and "TMPDIR" in err
 
 
 class Terminal:

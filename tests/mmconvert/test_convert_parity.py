@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmconvert.feed import join_feeds, load_feeds, save_feeds
-from mmconvert.parity.gate import require_float_parity, require_quantized_parity, summarise
+from mmconvert.parity.gate import require_comparable, require_float_parity, require_quantized_parity, summarise
 from mmconvert.parity.metric import compare
 from mmconvert.parity.rows import BATCH_ROWS, RANDOM_ROWS, batch_feed, random_feeds
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
@@ -66,6 +66,18 @@ def test_both_gates_refuse_what_cannot_be_right(text):
         with pytest.raises(ConvertError, match=text) as caught:
             gate(figures)
         assert caught.value.code == "PARITY_FAILED" and caught.value.hint
+
+
+def test_random_rows_beside_real_ones_are_only_held_to_be_finite():
+    require_comparable(compare(answers([0, 1]), answers([0, 2])))
+    with pytest.raises(ConvertError, match="NaN or infinite"):
+        require_comparable(compare(answers([0, 1]), answers([0, np.inf])))
+
+
+def test_figures_in_the_summary_are_those_of_the_floating_point_outputs():
+    original = [{"a": np.ones((1, 2), np.float32), "b": np.array([[30]], np.int32)}]
+    figures = compare(original, [{"a": np.full((1, 2), 1.5, np.float32), "b": np.array([[10]], np.int32)}])
+    assert summarise(figures)["max_abs_error"] == 0.5
 
 
 @pytest.mark.parametrize(("error", "passes"), [(0.0009, True), (0.0011, False)])

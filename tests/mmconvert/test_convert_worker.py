@@ -160,7 +160,7 @@ Details:
 @pytest.mark.parametrize(
     ("step", "text", "code", "part"),
     [
-        ("float", SELECT, "OP_UNSUPPORTED", "the operation MatrixInverse, Foo has"),
+        ("float", SELECT, "OP_UNSUPPORTED", "the operations MatrixInverse, Foo have no TFLite form"),
         ("float", "x.py:1:1: error: 'tf.Svd' op is neither a custom op nor a flex op", "OP_UNSUPPORTED", "Svd"),
         ("load", "Op type not registered 'Zap' in binary running on x", "OP_UNSUPPORTED", "Zap"),
         ("quantize", "Quantization to 8-bit not yet supported for op: 'ERF'", "OP_UNSUPPORTED", "ERF"),

@@ -36,8 +36,10 @@ def explain(step: str, error: BaseException) -> ConvertError:
     for pattern, hint in _UNSUPPORTED_OPS:
         found = pattern.search(text)
         if found:
-            ops = ", ".join(dict.fromkeys(op.strip() for op in found[1].split(",")))
-            return ConvertError("OP_UNSUPPORTED", f"the operation {ops} has no TFLite form", hint)
+            ops = list(dict.fromkeys(op.strip() for op in found[1].split(",")))
+            form = "int8" if hint is _NO_INT8_FORM else "TFLite"
+            verb = f"operation {ops[0]} has" if len(ops) == 1 else f"operations {', '.join(ops)} have"
+            return ConvertError("OP_UNSUPPORTED", f"the {verb} no {form} form", hint)
     if step == "load":
         return _explain_load(text)
     if step == "reference":

@@ -68,6 +68,16 @@ def require_quantized_parity(outputs: Sequence[OutputParity], mode: str, rows_ar
             _require_least(output, "top-1 agreement", output.top1_agreement, MIN_TOP1_AGREEMENT, hint)
 
 
+def require_comparable(outputs: Sequence[OutputParity]) -> None:
+    """Check shapes and finiteness only: for random rows beside real ones, which alone are held to the limits.
+
+    Raises:
+        ConvertError: ``PARITY_FAILED``, a shape differs or a value is NaN or infinite.
+    """
+    for output in outputs:
+        _require_comparable(output, _FLOAT_HINT)
+
+
 def _require_comparable(output: OutputParity, hint: str) -> None:
     if output.shape_error:
         raise ConvertError("PARITY_FAILED", f"output {output.name!r}: the shapes differ: {output.shape_error}", hint)
@@ -96,13 +106,17 @@ def _require_least(output: OutputParity, metric: str, got: float, limit: float, 
 
 
 def summarise(outputs: Sequence[OutputParity]) -> dict[str, Any]:
-    """Return the worst figure of each kind over all outputs, rounded; None where there is none or it is infinite."""
+    """Return the worst figure of each kind, rounded; None where there is none or it is infinite.
+
+    Errors are those of the floating-point outputs, where there are any.
+    """
+    floats = [output for output in outputs if output.equal_share is None] or outputs
     agreements = [output.top1_agreement for output in outputs if output.top1_agreement is not None]
     shares = [output.equal_share for output in outputs if output.equal_share is not None]
     return {
-        "max_abs_error": _rounded(max(output.max_abs_error for output in outputs)),
-        "relative_error": _rounded(max(output.relative_error for output in outputs)),
-        "sqnr_db": _rounded(min(output.sqnr_db for output in outputs)),
+        "max_abs_error": _rounded(max(output.max_abs_error for output in floats)),
+        "relative_error": _rounded(max(output.relative_error for output in floats)),
+        "sqnr_db": _rounded(min(output.sqnr_db for output in floats)),
         "top1_agreement": _rounded(min(agreements)) if agreements else None,
         "equal_share": _rounded(min(shares)) if shares else None,
     }
