@@ -12,15 +12,12 @@ from pathlib import Path
 from mmdaemon.folder.opening import open_regular
 from mmdaemon.folder.snapshot import Source
 from mmwire.errors import MmError
-from mmwire.flatbuffer import Bytes, OutOfBoundsError
+from mmwire.flatbuffer import Bytes
 from mmwire.tflite import outline
 
 PAGE_BYTES = 4096
 # Pages held at once: the tables of a real model lie in runs between its weights.
 _HELD_PAGES = 512
-# A real model of 4 MB takes 3,000 looks. A crafted one lets tables share tables and would be walked for hours.
-_MOST_LOOKS = 1_000_000
-_MOST_BYTES = 64 * 1024 * 1024
 
 
 class PagedFile:
@@ -33,8 +30,6 @@ class PagedFile:
         self._descriptor = descriptor
         self._size = size
         self._pages: dict[int, bytes] = {}
-        self._looks = 0
-        self._bytes = 0
 
     def __len__(self) -> int:
         return self._size
@@ -43,10 +38,6 @@ class PagedFile:
         start, stop, step = part.indices(self._size)
         if step != 1:
             raise ValueError("a file is read forward, without gaps")
-        self._looks += 1
-        self._bytes += stop - start
-        if self._looks > _MOST_LOOKS or self._bytes > _MOST_BYTES:
-            raise OutOfBoundsError("the tables refer to one another too often")
         first, last = start // PAGE_BYTES, max(start, stop - 1) // PAGE_BYTES
         if first == last:
             return self._page(first)[start - first * PAGE_BYTES : stop - first * PAGE_BYTES]

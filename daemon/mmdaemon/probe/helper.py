@@ -1,6 +1,7 @@
 """The helper process: warm, single-threaded, never runs a model, forks a child for each trial.
 
-Started as ``python -m mmdaemon.probe.helper CONTROL EXAMINER WARM_UP``; ends when its control socket does.
+Started as ``python -m mmdaemon.probe.helper CONTROL DAEMON EXAMINER WARM_UP``; ends when its control socket does, or
+the daemon: another child of the daemon may hold that socket open.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from mmdaemon.probe.trial import Examiner, run_trial
 from mmwire.errors import MmError
 
 _PIPE_BYTES = 64 * 1024
-_ORPHAN_CHECK_S = 10.0
 
 
 class _Child:
@@ -60,31 +60,33 @@ class Helper:
     Thread: the only one; a fork of a process with threads may find any lock held.
     """
 
-    def __init__(self, control: socket.socket, examiner: Examiner) -> None:
+    def __init__(self, control: socket.socket, daemon: int, examiner: Examiner) -> None:
         self._control = control
         self._examiner = examiner
         self._poll = select.poll()
         self._children: dict[int, _Child] = {}  # by each of their descriptors
-        self._parent = os.getppid()
+        self._daemon = os.pidfd_open(daemon)  # not PDEATHSIG: that is of the thread that started this process
 
     def serve(self) -> None:
         """Serve until the daemon is gone; then nothing of this process is left either."""
         self._poll.register(self._control, select.POLLIN)
+        self._poll.register(self._daemon, select.POLLIN)
         self._control.send(READY)
-        while os.getppid() == self._parent:
+        while True:
             ready = [descriptor for descriptor, _ in self._poll.poll(self._wait_ms())]
             for descriptor in ready:
                 if descriptor in self._children:
                     self._on_child(self._children[descriptor], descriptor)
             # Last: a new child may get the descriptors of one that ended, and must not get its events.
-            if self._control.fileno() in ready and not self._on_control():
+            if self._daemon in ready or (self._control.fileno() in ready and not self._on_control()):
                 return
             self._on_time()
 
-    def _wait_ms(self) -> int:
+    def _wait_ms(self) -> int | None:
         deadlines = [child.deadline for child in self._children.values() if not child.remains.timed_out]
-        left = min(deadlines, default=time.monotonic() + _ORPHAN_CHECK_S) - time.monotonic()
-        return int(1000 * min(max(0.0, left), _ORPHAN_CHECK_S)) + 1
+        if not deadlines:
+            return None
+        return int(1000 * max(0.0, min(deadlines) - time.monotonic())) + 1
 
     def _on_control(self) -> bool:
         try:
@@ -155,12 +157,15 @@ def _load(text: str) -> Any:
 def main(arguments: list[str]) -> None:
     """Be the helper process."""
     control = socket.socket(fileno=int(arguments[0]))
-    examiner = _load(arguments[1])
+    daemon = int(arguments[1])
+    examiner = _load(arguments[2])
     with contextlib.suppress(MmError):  # without a runtime each trial says so
-        _load(arguments[2])()
+        _load(arguments[3])()
     gc.collect()
     gc.freeze()  # pages stay shared with the children
-    Helper(control, examiner).serve()
+    helper = Helper(control, daemon, examiner)
+    if os.getppid() == daemon:  # else it died, and the number may be another's
+        helper.serve()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,15 @@ class HelperProcess:
             environment = {name: value for name, value in os.environ.items() if not name.startswith(_SYSTEMD)}
             environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mmdaemon.probe.helper", str(theirs.fileno()), examiner, warm_up],
+                [
+                    sys.executable,
+                    "-m",
+                    "mmdaemon.probe.helper",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    examiner,
+                    warm_up,
+                ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=environment,

@@ -9,8 +9,6 @@ import pytest
 from mmdaemon.folder.identity import FileIdentity
 from mmdaemon.folder.snapshot import Source
 from mmdaemon.folder.whole import PAGE_BYTES, PagedFile, is_whole, is_whole_file
-from mmwire.flatbuffer import OutOfBoundsError
-from mmwire.tflite import outline
 
 
 def tiny_model(weights: bytes) -> bytes:
@@ -78,28 +76,3 @@ def test_a_file_that_shrinks_meanwhile_reads_as_zeros_and_kills_nobody(tmp_path:
         os.truncate(path, 10)
         assert bytes(paged[8:12]) == b"xx\0\0"
         assert bytes(paged[PAGE_BYTES - 1 : PAGE_BYTES + 1]) == b"\0\0"
-
-
-def test_tables_that_share_tables_do_not_keep_it_busy(tmp_path: Path) -> None:
-    tensors = 20_000
-    # A model of many subgraphs that are all the same one, of many tensors that are all the same one.
-    model = bytearray(struct.pack("<I4s", 24, b"TFL3") + struct.pack("<8H", 10, 8, 0, 0, 4, 0, 0, 0))
-    model += struct.pack("<iI", 16, 4)
-    subgraph = 32 + 4 + 4 * tensors + 8
-    model += struct.pack("<I", tensors)
-    model += b"".join(struct.pack("<I", subgraph - (36 + 4 * index)) for index in range(tensors))
-    model += struct.pack("<4H", 6, 8, 4, 0) + struct.pack("<iI", 8, 4)
-    start = len(model)
-    model += struct.pack("<I", tensors)
-    tensor = start + 4 + 4 * tensors + 4
-    model += b"".join(struct.pack("<I", tensor - (start + 4 + 4 * index)) for index in range(tensors))
-    model += struct.pack("<2H", 4, 4) + struct.pack("<i", 4)
-    path = tmp_path / "a.tflite"
-    path.write_bytes(model)
-    with path.open("rb") as file:
-        paged = PagedFile(file.fileno(), len(model))
-        with pytest.raises(Exception, match="too often"):
-            outline(paged)
-        with pytest.raises(OutOfBoundsError):
-            paged[0:4]
-    assert not is_whole_file(path)

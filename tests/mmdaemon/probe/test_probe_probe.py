@@ -251,6 +251,42 @@ probe.check(OpenBlob("a", os.open({str(tmp_path / "model")!r}, os.O_RDONLY), 1),
     wait_until(lambda: not is_alive(helper) and not is_alive(child))
 
 
+def test_the_helper_dies_with_the_daemon_even_if_somebody_holds_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    daemon = """
+import os, subprocess
+from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.process import HelperProcess
+helper = HelperProcess.start("trial_examiner:examine", "trial_examiner:warm_up")
+holder = subprocess.Popen(["sleep", "60"], pass_fds=[helper.control.fileno()], stdout=subprocess.DEVNULL)
+print(helper.process.pid, holder.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", daemon], stdout=subprocess.PIPE)
+    helper, holder = map(int, done.stdout.split())
+    try:
+        wait_until(lambda: not is_alive(helper))
+        assert is_alive(holder)
+    finally:
+        os.kill(holder, signal.SIGKILL)
+
+
+def test_a_trial_that_closes_its_output_does_not_keep_the_helper_busy(
+    make_probe: Callable[..., Probe], tmp_path: Path
+) -> None:
+    def ticks() -> int:
+        fields = Path(f"/proc/{probe.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    probe = make_probe()
+    probe.start()
+    before = ticks()
+    assert check(probe, tmp_path, "quiet 0.5").ok
+    assert ticks() - before < os.sysconf("SC_CLK_TCK") // 4
+
+
 def test_stop_ends_what_is_under_way_and_start_begins_again(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     probe = make_probe()
     (tmp_path / "pids").mkdir()

@@ -94,6 +94,13 @@ def _flood(argument: str, threads: int, announce: Callable[[str], None]) -> dict
     return FACTS
 
 
+def _quiet(argument: str, threads: int, announce: Callable[[str], None]) -> dict[str, Any]:
+    os.close(1)
+    os.close(2)
+    time.sleep(float(argument))
+    return FACTS
+
+
 def _leave(argument: str, threads: int, announce: Callable[[str], None]) -> dict[str, Any]:
     os._exit(int(argument))
 
