@@ -1,0 +1,251 @@
+"""Who may import whom. A new arrow goes into the table below, with a reason in the commit that adds it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = {
+    "mmwire": ROOT / "daemon",
+    "mmdaemon": ROOT / "daemon",
+    "mmclient": ROOT / "daemon",
+    "mmconvert": ROOT / "converter",
+}
+# The table is of layers: a package of the product or, inside mmdaemon, one of its own.
+# Every layer may import itself and mmwire; what else, stands here.
+ARROWS: dict[str, set[str]] = {
+    "mmwire": set(),
+    "mmclient": set(),
+    "mmconvert": set(),
+    # the request path
+    "mmdaemon.listener": {"mmdaemon.scheduler", "mmdaemon.pool", "mmdaemon.telemetry"},
+    "mmdaemon.scheduler": set(),
+    "mmdaemon.pool": {"mmdaemon.scheduler", "mmdaemon.telemetry"},
+    "mmdaemon.runtime": {"mmdaemon.telemetry"},
+    # the model path
+    "mmdaemon.folder": set(),
+    "mmdaemon.store": {"mmdaemon.folder"},
+    "mmdaemon.probe": {"mmdaemon.store", "mmdaemon.runtime", "mmdaemon.telemetry"},
+    "mmdaemon.registry": set(),
+    "mmdaemon.loader": {
+        "mmdaemon.folder",
+        "mmdaemon.store",
+        "mmdaemon.probe",
+        "mmdaemon.registry",
+        "mmdaemon.runtime",
+        "mmdaemon.scheduler",
+        "mmdaemon.swap",
+        "mmdaemon.telemetry",
+    },
+    "mmdaemon.swap": {"mmdaemon.pool", "mmdaemon.registry", "mmdaemon.scheduler", "mmdaemon.telemetry"},
+    # around both
+    "mmdaemon.config": set(),
+    "mmdaemon.service": {
+        "mmdaemon.config",
+        "mmdaemon.listener",
+        "mmdaemon.loader",
+        "mmdaemon.pool",
+        "mmdaemon.registry",
+        "mmdaemon.telemetry",
+    },
+    "mmdaemon.telemetry": set(),
+    "mmdaemon": set(),  # its __init__.py
+}
+WIRING = {"mmdaemon.app", "mmdaemon.__main__"}  # may import everything of mmdaemon; nobody imports them
+APP_IS_FOR = {"mmdaemon.__main__"}
+# Whoever needs a runtime gets one through this module; the adapters behind it are the wiring's business.
+RUNTIME_INTERFACE = "mmdaemon.runtime.interface"
+# What each layer may import from outside of the standard library and the product.
+OUTSIDE: dict[str, set[str]] = {
+    "mmclient": {"numpy", "click", "tqdm", "PIL"},
+    "mmconvert": {"numpy", "click", "tqdm", "PIL", "ai_edge_litert", "flatbuffers", "keras", "tensorflow", "tf_keras"},
+    "mmdaemon.__main__": {"click"},
+    "mmdaemon.folder": {"watchdog"},
+    "mmdaemon.runtime": {"numpy", "ai_edge_litert", "tflite_runtime", "tensorflow"},
+    "mmdaemon.service": {"systemd"},
+    "mmdaemon.telemetry": {"systemd"},
+}
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper_functions", "manager", "managers", "common", "misc"}
+MOST_LINES = 300
+MEDIAN_LINES = 120
+
+PATHS: dict[str, Path] = {}
+for package, folder in SOURCES.items():
+    for found in sorted((folder / package).rglob("*.py")):
+        parts = found.relative_to(folder).with_suffix("").parts
+        PATHS[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = found
+
+
+def imports(path: Path, module: str) -> Iterator[tuple[int, str]]:
+    """Yield line and full name of everything that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: import by full name, so that a reader can search for it"
+            name = node.module or ""
+            for alias in node.names:
+                yield node.lineno, f"{name}.{alias.name}" if f"{name}.{alias.name}" in PATHS else name
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield node.lineno, argument.value
+
+
+def layer_of(name: str) -> str:
+    """Return the layer that a module of the product belongs to."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "mmdaemon" else parts[0]
+
+
+def complaint(module: str, name: str) -> str:
+    """Return what is wrong with an import, and the way out; empty when nothing is."""
+    layer, top = layer_of(module), name.split(".")[0]
+    if top in sys.stdlib_module_names:
+        return ""
+    if top not in SOURCES:
+        allowed = OUTSIDE.get(layer, set())
+        return (
+            "" if top in allowed else f"{layer} may use {sorted(allowed) or 'the standard library only'}: see OUTSIDE"
+        )
+    target = layer_of(name)
+    if target in WIRING:
+        return "" if module in APP_IS_FOR and target == "mmdaemon.app" else "nobody imports the wiring"
+    if target in (layer, "mmwire") or (layer in WIRING and top == "mmdaemon"):
+        return ""
+    if target not in ARROWS.get(layer, set()):
+        return f"no arrow from {layer} to {target}: pass the value in, or add the arrow to ARROWS with a reason"
+    if target == "mmdaemon.runtime" and name != RUNTIME_INTERFACE:
+        return f"go through {RUNTIME_INTERFACE}; only the wiring names an adapter"
+    return ""
+
+
+def test_the_sources_were_found() -> None:
+    assert set(SOURCES) <= set(PATHS)
+    assert "mmdaemon.scheduler.scheduler" in PATHS
+
+
+def test_every_layer_is_in_the_table() -> None:
+    missing = {layer_of(module) for module in PATHS} - set(ARROWS) - WIRING
+
+    assert not missing, f"say in ARROWS whom {sorted(missing)} may import"
+
+
+def test_the_table_names_no_layer_that_is_gone() -> None:
+    planned = {"mmdaemon.config", "mmdaemon.service"}
+    named = set(ARROWS).union(*ARROWS.values(), OUTSIDE)
+    gone = named - {layer_of(module) for module in PATHS} - planned
+
+    assert not gone, f"take {sorted(gone)} out of the table"
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_imports_follow_the_table(module: str) -> None:
+    path = PATHS[module]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {name}: {why}"
+        for line, name in imports(path, module)
+        if (why := complaint(module, name))
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "says"),
+    [
+        ("mmwire.frame", "numpy", "standard library only"),
+        ("mmclient.client", "mmdaemon.scheduler.lane", "no arrow"),
+        ("mmconvert.cli", "mmclient.client", "no arrow"),
+        ("mmdaemon.store.blob", "numpy", "standard library only"),
+        ("mmdaemon.loader.plan", "watchdog.events", "standard library only"),
+        ("mmdaemon.scheduler.lane", "mmdaemon.pool.pool", "no arrow"),
+        ("mmdaemon.listener.peer", "mmdaemon.config.schema", "no arrow"),
+        ("mmdaemon.loader.plan", "mmdaemon.runtime.litert", "go through"),
+        ("mmdaemon.service.control", "mmdaemon.app", "nobody"),
+        ("mmdaemon.app", "tensorflow", "standard library only"),
+        ("mmwire.frame", "mmdaemon", "no arrow"),
+        ("mmdaemon.app", "mmdaemon.runtime.litert", ""),
+        ("mmdaemon.__main__", "mmdaemon.app", ""),
+        ("mmdaemon.runtime.litert", "ai_edge_litert.interpreter", ""),
+    ],
+)
+def test_the_table_can_say_no(module: str, name: str, says: str) -> None:
+    found = complaint(module, name)
+
+    assert says in found
+    assert bool(found) == bool(says)
+
+
+def test_the_arrows_go_round_in_no_circle() -> None:
+    left = {layer: set(targets) for layer, targets in ARROWS.items()}
+    while free := [layer for layer, targets in left.items() if not targets & set(left)]:
+        for layer in free:
+            del left[layer]
+
+    assert not left, f"these import one another in a circle: {sorted(left)}"
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_no_module_is_too_long_or_named_for_nothing(module: str) -> None:
+    lines = len(PATHS[module].read_text("utf-8").splitlines())
+
+    assert lines <= MOST_LINES, f"{module} has {lines} lines: it owns more than one thing; split it"
+    assert not set(module.split(".")) & FORBIDDEN_NAMES, f"{module}: name it for the thing that it owns"
+
+
+def test_the_median_module_is_short() -> None:
+    lines = [len(path.read_text("utf-8").splitlines()) for path in PATHS.values() if path.name != "__init__.py"]
+
+    assert statistics.median(lines) <= MEDIAN_LINES
+
+
+@pytest.mark.parametrize("folder", sorted(set(SOURCES.values())))
+def test_a_source_root_is_no_package(folder: Path) -> None:
+    assert not (folder / "__init__.py").exists(), "PyPI's python-daemon owns the import name daemon"
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh process has after a statement."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(result.stdout.split())
+
+
+def test_the_packages_load_no_runtime() -> None:
+    loaded = loaded_by("import mmdaemon, mmclient, mmwire")
+
+    assert not loaded & {"tensorflow", "keras", "ai_edge_litert", "tflite_runtime", "numpy", "watchdog"}
+
+
+def test_the_contract_loads_nothing_but_the_standard_library() -> None:
+    names = ", ".join(name for name in PATHS if name.startswith("mmwire"))
+    before, loaded = loaded_by("pass"), loaded_by(f"import {names}")
+    outside = {name.split(".")[0] for name in loaded - before} - sys.stdlib_module_names - {"mmwire"}
+
+    assert not outside
+
+
+def requirements(texts: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0].lower() for text in texts}
+
+
+def test_the_base_install_brings_no_tensorflow() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    base = requirements(project["dependencies"])
+
+    assert base == {"numpy", "ai-edge-litert", "watchdog", "click", "tqdm"}, "the edge box pays for every new one"
+    assert {"tensorflow", "tensorflow-cpu"} <= requirements(project["optional-dependencies"]["convert"])
