@@ -109,6 +109,17 @@ def test_the_limit_of_cpu_time(worker, monkeypatch):
     assert caught.value.code == "CONVERTER_LIMIT"
 
 
+def test_limits_are_only_ever_lowered():
+    code = (
+        "import os, resource; from mmconvert.child.limit import apply_limits;"
+        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 3 << 30));"
+        "apply_limits(16 << 30, 50, os.getppid());"
+        "print(resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{(3 << 30, 3 << 30)} (50, 51)\n"
+
+
 def is_running(pid):
     try:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()

@@ -12,9 +12,17 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 def apply_limits(memory_bytes: int, cpu_s: int, parent_pid: int) -> None:
     """Limit address space and CPU time, write no core file, and die with the parent."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))  # SIGXCPU, then SIGKILL
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # SIGXCPU, then SIGKILL
+    _lower(resource.RLIMIT_CORE, 0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before the line above
         os._exit(1)
+
+
+def _lower(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep the lower one that a shell or a unit has already set; only root could raise it."""
+    allowed = resource.getrlimit(kind)[1]
+    if allowed != resource.RLIM_INFINITY:
+        soft, hard = min(soft, allowed), min(hard, allowed)
+    resource.setrlimit(kind, (soft, hard))
