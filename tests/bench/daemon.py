@@ -1,0 +1,77 @@
+"""A daemon process to measure, on folders of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmclient import Client
+
+BIN = Path(sys.executable).parent
+
+
+class Daemon:
+    """A running daemon and where it listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.models = folder / "models"
+        self.store = folder / "store"
+        self.socket = folder / "s"
+        self.models.mkdir(exist_ok=True)
+        self.ready_s = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, models: int = 0) -> None:
+        """Start it and wait until ``models`` models serve."""
+        began = time.perf_counter()
+        self._process = subprocess.Popen(
+            [BIN / "mmdaemon", "--models", self.models, "--store", self.store, "--socket", self.socket],
+            stderr=subprocess.DEVNULL,
+        )
+        while not self.socket.exists():
+            time.sleep(0.002)
+        with Client(str(self.socket)) as client:
+            while client.status()["models"].get("ready", 0) < models:
+                time.sleep(0.002)
+        self.ready_s = time.perf_counter() - began
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+    @property
+    def rss_mb(self) -> float:
+        """Its resident memory, without the probe's helper."""
+        assert self._process is not None
+        return _rss_mb(self._process.pid)
+
+    @property
+    def helper_rss_mb(self) -> float:
+        """The resident memory of the probe's helper; 0 while there is none."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        pids = children.read_text().split() if children.exists() else []
+        return sum(_rss_mb(int(pid)) for pid in pids)
+
+
+def _rss_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def daemon(folder: Path, models: int = 0) -> Iterator[Daemon]:
+    """Run a daemon until the block ends."""
+    running = Daemon(folder)
+    running.start(models)
+    try:
+        yield running
+    finally:
+        running.stop()

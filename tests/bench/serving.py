@@ -1,0 +1,131 @@
+"""What serving costs over a bare socket and a bare interpreter."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from tests.bench.daemon import daemon
+from tests.bench.lean import load
+from tests.bench.models import measured_models
+
+from mmclient import Client
+from mmdaemon.runtime.interface import Instance, Traits
+from mmdaemon.runtime.litert import LiteRt
+
+SECONDS = 2.0
+ROUNDS = 3
+
+
+def floor_us(folder: Path, payload_bytes: int) -> float | None:
+    """Return the p50 of a C ping-pong over a Unix socket in microseconds; None without a C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    program, path = folder / "floor", folder / "floor.sock"
+    if not program.exists():
+        subprocess.run([compiler, "-O2", "-o", program, Path(__file__).parent / "floor.c"], check=True)
+    path.unlink(missing_ok=True)
+    with subprocess.Popen([program, path, str(payload_bytes)], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        lines = subprocess.run(
+            [program, path, str(payload_bytes), "20000"], check=True, capture_output=True, text=True
+        ).stdout.split()
+    return statistics.median(map(int, lines)) / 1e3
+
+
+def invoke_us(instance: Instance) -> float:
+    """Return the p50 of the runtime alone, in this process, in microseconds."""
+    name, spec = next(iter(instance.signatures.items()))
+    payload = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
+    taken: list[float] = []
+    end = time.perf_counter() + SECONDS / 2
+    while time.perf_counter() < end:
+        before = time.perf_counter()
+        instance.run(name, payload, 1, None, lambda: None)
+        taken.append(time.perf_counter() - before)
+    return statistics.median(taken) * 1e6
+
+
+def raw_rps(path: Path, threads: int) -> float:
+    """Return what raw interpreters do in as many threads of one process, in invocations per second."""
+    runtime = LiteRt()
+    counts = [0] * threads
+    end = time.perf_counter() + SECONDS
+
+    def run(number: int, instance: Instance) -> None:
+        name, spec = next(iter(instance.signatures.items()))
+        payload = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
+        while time.perf_counter() < end:
+            instance.run(name, payload, 1, None, lambda: None)
+            counts[number] += 1
+
+    workers = [
+        threading.Thread(target=run, args=(number, runtime.load(str(path), 1, Traits()))) for number in range(threads)
+    ]
+    end = time.perf_counter() + SECONDS
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return sum(counts) / SECONDS
+
+
+def client_us(socket: Path, model: str) -> float:
+    """Return the p50 of the client library's ``predict`` in microseconds."""
+    with Client(str(socket)) as client:
+        spec = client.show(model)["signatures"][0]["inputs"][0]
+        row = np.zeros([1 if dim == -1 else dim for dim in spec["shape"]], spec["dtype"])
+        taken: list[float] = []
+        end = time.perf_counter() + SECONDS / 2
+        while time.perf_counter() < end:
+            before = time.perf_counter()
+            client.predict(model, row)
+            taken.append(time.perf_counter() - before)
+    return statistics.median(taken) * 1e6
+
+
+def report() -> None:
+    """Measure and print."""
+    runtime = LiteRt()
+    print(f"{'model':14} {'invoke':>8} {'C floor':>8} | {'p50 us':>8} {'p99 us':>8} {'rps':>8} ", end="")
+    print(f"{'2: rps':>8} {'4: rps':>8} {'4: p99':>8} | {'Client':>8} | {'p50/floor':>9} {'2: rps/raw':>10}")
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        models = measured_models(folder)
+        with daemon(folder) as running:
+            for cost, path in models.items():
+                shutil.copy(path, running.models / path.name)
+                with Client(str(running.socket)) as client:
+                    client.wait(path.stem, timeout=60)
+                _report_model(folder, running.socket, runtime, cost, path)
+
+
+def _report_model(folder: Path, socket: Path, runtime: LiteRt, cost: str, path: Path) -> None:
+    instance = runtime.load(str(path), 1, Traits())
+    spec = next(iter(instance.signatures.values()))
+    size = sum(tensor.row_bytes for tensor in spec.inputs)
+    rows: list[list[float]] = []
+    for _ in range(ROUNDS):
+        floor = floor_us(folder, size) or float("nan")
+        one, two, four = (load(socket, path.stem, clients, SECONDS) for clients in (1, 2, 4))
+        raw = raw_rps(path, 2)
+        invoke, client = invoke_us(instance), client_us(socket, path.stem)
+        rows.append(
+            [
+                *(invoke, floor, one.p50_us, one.p99_us, one.rps, two.rps, four.rps, four.p99_us, client),
+                *(one.p50_us / floor, two.rps / raw),
+            ]
+        )
+    middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+    print(
+        f"{cost:14} {middle[0]:8.1f} {middle[1]:8.1f} | {middle[2]:8.1f} {middle[3]:8.1f} {middle[4]:8.0f} "
+        f"{middle[5]:8.0f} {middle[6]:8.0f} {middle[7]:8.1f} | {middle[8]:8.1f} | {middle[9]:9.2f} {middle[10]:10.2f}"
+    )

@@ -1,0 +1,151 @@
+"""What every runtime of the TFLite family must do, held against the installed LiteRT on real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tiny_tflite as tiny
+from mmdaemon.runtime.examine import BATCH, examine
+from mmdaemon.runtime.interface import Traits
+from mmdaemon.runtime.litert import LiteRt
+from mmwire.errors import MmError, RequestError
+from mmwire.tflite import ModelState
+
+RUNTIME = LiteRt()
+
+
+def load(folder: Path, data: bytes, **traits: Any) -> Any:
+    path = folder / "m.tflite"
+    path.write_bytes(data)
+    return RUNTIME.load(str(path), 1, Traits(**traits))
+
+
+def run(instance: Any, *inputs: Any, name: str = "serving_default", rows: int = 1, shapes: Any = None) -> list[Any]:
+    payload = b"".join(np.asarray(value).tobytes() for value in inputs)
+    answer = instance.run(name, payload, rows, shapes, lambda: None)
+    return [np.array(tensor) for tensor in answer.tensors]
+
+
+def test_runs_one_row(tmp_path: Path) -> None:
+    [y] = run(load(tmp_path, tiny.add_constant(3)), np.float32([[1, 2, 3, 4]]))
+    assert y.tolist() == [[4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("rows", [2, 4, 7, 9])
+def test_rows_come_out_in_order_batched_or_not(tmp_path: Path, rows: int, batch: int) -> None:
+    x = np.arange(rows * 4, dtype=np.float32).reshape(rows, 4)
+    [y] = run(load(tmp_path, tiny.add_constant(3), batch=batch), x, rows=rows)
+    assert np.array_equal(y, x + 3)
+
+
+def test_a_model_with_a_fixed_batch_takes_rows_too(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.add_constant(3, dynamic_rows=False))
+    assert instance.signatures["serving_default"].inputs[0].shape == (-1, 4)
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert np.array_equal(run(instance, x, rows=3)[0], x + 3)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_several_inputs_are_told_apart_by_name(tmp_path: Path, batch: int) -> None:
+    instance = load(tmp_path, tiny.add_two(), batch=batch)
+    values = {"zeta": np.float32([[1, 2], [3, 4], [5, 6]]), "alpha": np.float32([[7, 8], [9, 10], [11, 12]])}
+    ordered = [values[spec.name] for spec in instance.signatures["serving_default"].inputs]
+    [total] = run(instance, *ordered, rows=3)
+    assert np.array_equal(total, values["zeta"] + 10 * values["alpha"])
+
+
+def test_every_signature_is_reachable_and_the_default_one_is_first(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.two_signatures())
+    assert list(instance.signatures) == ["serving_default", "plus"]
+    assert instance.signatures["plus"].inputs[0].name == "a"
+    assert run(instance, np.float32([[1, 2]]), name="plus")[0].tolist() == [[2, 3]]
+
+
+def test_quantization_is_in_the_spec(tmp_path: Path) -> None:
+    spec = load(tmp_path, tiny.quantized(0.5, 10)).signatures["serving_default"].inputs[0]
+    assert (spec.dtype, spec.scale, spec.zero_point) == ("int8", 0.5, 10)
+
+
+def test_resources_are_reset_before_every_row(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.counter(), state=ModelState.RESOURCES)
+    for _ in range(3):
+        assert run(instance, np.float32([[1, 2]]))[0].tolist() == [[1, 2]]
+    assert run(instance, np.float32([[1, 2], [3, 4]]), rows=2)[0].tolist() == [[1, 2], [3, 4]]
+
+
+def test_without_the_trait_resources_would_remember(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.counter())
+    answers = [run(instance, np.float32([[1, 2]]))[0].tolist() for _ in range(2)]
+    assert answers == [[[1, 2]], [[2, 4]]]
+
+
+def test_explicit_shapes_run_whole_and_change_from_request_to_request(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.add_constant(1))
+    for rows in (3, 1, 5, 5):
+        x = np.ones((rows, 4), np.float32)
+        answer = instance.run("serving_default", x.tobytes(), rows, [(rows, 4)], lambda: None)
+        assert answer.shapes == ((rows, 4),)
+        assert np.array_equal(np.array(answer.tensors[0]), x + 1)
+
+
+def test_a_shape_that_the_graph_cannot_take_is_refused_and_the_instance_lives(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.add_constant(1))
+    with pytest.raises(MmError) as caught:
+        run(instance, np.ones((2, 3), np.float32), shapes=[(2, 3)])
+    assert caught.value.code == "INFERENCE_FAILED"
+    assert run(instance, np.ones((2, 4), np.float32), rows=2, shapes=[(2, 4)])[0].tolist() == [[2] * 4] * 2
+
+
+def test_between_rows_it_asks_whether_to_go_on(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.add_constant(1))
+    asked: list[int] = []
+
+    def go_on() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise RequestError("CANCELLED", "enough")
+
+    with pytest.raises(MmError, match="enough"):
+        instance.run("serving_default", bytes(16 * 10), 10, None, go_on)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (tiny.custom_op(), "MissingOp"),
+        (tiny.of_dtype("string"), "'words' is a string tensor"),
+        (tiny.of_dtype("complex64"), "'words' is a complex64 tensor"),
+        (tiny.add_constant(1)[:300], "refuses"),
+        (b"", "refuses"),
+    ],
+    ids=["custom-op", "string", "complex", "truncated", "empty"],
+)
+def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, data: bytes, says: str) -> None:
+    with pytest.raises(MmError, match=says) as caught:
+        load(tmp_path, data)
+    assert caught.value.code == "MODEL_INVALID"
+    assert "\n" not in caught.value.message
+
+
+def test_examine_tells_what_serving_needs(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny.add_constant(1))
+    phases: list[str] = []
+    facts = examine(str(path), 1, phases.append)
+    assert facts["batch"] in (1, BATCH) and facts["state"] == "none"
+    assert facts["signatures"][0]["inputs"][0] == {"name": "x", "dtype": "float32", "shape": [-1, 4]}
+    assert facts["load_ms"] > 0 and facts["run_us"] > 0
+    assert phases == ["import", "load", "run", "batch"]
+
+
+def test_examine_never_batches_what_keeps_state(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny.counter())
+    facts = examine(str(path), 1, lambda _: None)
+    assert (facts["batch"], facts["state"]) == (1, "resources")
