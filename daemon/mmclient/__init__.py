@@ -1,0 +1,11 @@
+"""The client library: ``from mmclient import Client``; and the command ``mmctl`` in ``mmclient.cli``.
+
+Owns: connections to a daemon, the conversion of arrays to and from a model's tensors, retries inside a deadline.
+Never: ``mmdaemon``, a runtime. numpy is loaded by the first prediction, not by importing this package.
+"""
+
+from mmclient.answer import Answer
+from mmclient.client import Client
+from mmwire.errors import MmError
+
+__all__ = ["Answer", "Client", "MmError"]

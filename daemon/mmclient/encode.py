@@ -1,0 +1,152 @@
+"""From a caller's arrays to the bytes of a request: names, dtypes, shapes, quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmclient.array import Array
+from mmclient.quantization import quantized
+from mmwire.errors import RequestError
+from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec, shape_mismatch
+
+_HINT = "mmctl show MODEL lists the tensors"
+
+
+def assign(spec: SignatureSpec, x: Any) -> list[Any]:
+    """Return the values for the inputs in spec order, from an array or a mapping by input name.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``: a name is missing or unknown, or several inputs got one array.
+    """
+    names = [tensor.name for tensor in spec.inputs]
+    if not isinstance(x, Mapping):
+        if len(names) != 1:
+            raise RequestError(
+                "BAD_TENSOR",
+                f"expected the inputs {_listed(names)}, got one array",
+                "pass a dict: {name: array}",
+            )
+        return [x]
+    missing = [name for name in names if name not in x]
+    unknown = [name for name in x if name not in names]
+    if missing or unknown:
+        got = _listed(list(x))
+        raise RequestError("BAD_TENSOR", f"expected the inputs {_listed(names)}, got {got}", _HINT)
+    return [x[name] for name in names]
+
+
+def encode(spec: SignatureSpec, x: Any) -> tuple[list[Array], int, tuple[Shape, ...] | None]:
+    """Return contiguous arrays in spec order, their rows, and their shapes where these must travel too.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``: a name, dtype, shape or value that the signature does not take.
+    """
+    arrays: list[Array] = []
+    for tensor, value in zip(spec.inputs, assign(spec, x), strict=True):
+        array = encode_tensor(tensor, value)
+        if not tensor.accepts(array.shape) or (array.size == 0 and 0 not in tensor.shape):
+            raise shape_mismatch(tensor, array.shape)
+        arrays.append(array)
+    rows = rows_of(spec, arrays)
+    return arrays, rows, None if spec.is_static else tuple(array.shape for array in arrays)
+
+
+def encode_row(spec: SignatureSpec, x: Any) -> tuple[list[Array], bool]:
+    """Return one row as arrays in spec order with a leading dimension of 1, and whether it came without that.
+
+    Where the signature has no rows, a "row" is all that one request takes.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``, as ``encode``.
+    """
+    values = zip(spec.inputs, assign(spec, x), strict=True)
+    arrays = [encode_tensor(tensor, value) for tensor, value in values]
+    is_bare = spec.has_rows and all(
+        array.ndim == len(tensor.shape) - 1 for tensor, array in zip(spec.inputs, arrays, strict=True)
+    )
+    if is_bare:
+        arrays = [array[None] for array in arrays]
+    for tensor, array in zip(spec.inputs, arrays, strict=True):
+        if not tensor.accepts(array.shape) or (spec.has_rows and array.shape[0] != 1):
+            raise shape_mismatch(tensor, array.shape)
+    return arrays, is_bare
+
+
+def rows_of(spec: SignatureSpec, arrays: list[Array]) -> int:
+    """Return how many rows a request of these arrays has.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``: the inputs differ in their rows.
+    """
+    counts = {tensor.name: len(array) for tensor, array in zip(spec.inputs, arrays, strict=True) if tensor.has_rows}
+    rows = set(counts.values())
+    if len(rows) > 1:
+        got = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise RequestError("BAD_TENSOR", f"expected the same number of rows in every input, got {got}")
+    if not spec.has_rows:
+        if rows - {1}:
+            raise RequestError("BAD_TENSOR", f"expected one row, got {rows.pop()}", "not every input has rows")
+        return 1
+    return rows.pop()
+
+
+def encode_tensor(spec: TensorSpec, value: Any) -> Array:
+    """Return a value as a contiguous array of the input's dtype; its shape is the caller's.
+
+    An array's dtype counts: the model's own goes as it is, floats are quantized for a quantized input, converted for a
+    float one, integers are converted for a float one. Python numbers have no dtype: they are real values.
+
+    Raises:
+        RequestError: ``BAD_TENSOR``.
+    """
+    if not isinstance(value, np.ndarray | np.generic):
+        return _from_numbers(spec, value)
+    array = np.asarray(value)
+    dtype = np.dtype(spec.dtype)
+    if array.dtype == dtype:
+        return np.asarray(array, dtype, order="C")
+    kind = array.dtype.kind
+    if array.dtype.newbyteorder("=").name not in DTYPE_BYTES:
+        raise RequestError("BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got dtype {array.dtype}")
+    if kind == "f" and spec.scale:
+        return quantized(spec, array)
+    if dtype.kind == "f" and kind in "fiu":
+        return np.asarray(array, dtype, order="C")
+    if array.dtype.newbyteorder("=") == dtype:
+        return np.asarray(array, dtype, order="C")
+    raise RequestError(
+        "BAD_TENSOR",
+        f"input {spec.name!r}: expected {spec.describe()}, got dtype {array.dtype}",
+        f"convert it: x.astype({spec.dtype!r})",
+    )
+
+
+def _from_numbers(spec: TensorSpec, value: Any) -> Array:
+    """Return nested Python numbers as the input's dtype, unless that would change them."""
+    expected = f"input {spec.name!r}: expected {spec.describe()}"
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, OverflowError):
+        raise RequestError("BAD_TENSOR", f"{expected}, got lists of unequal length", _HINT) from None
+    if array.dtype.kind not in "fiub":
+        raise RequestError("BAD_TENSOR", f"{expected}, got {_told(array)}", _HINT)
+    dtype = np.dtype(spec.dtype)
+    if spec.scale and array.dtype.kind in "fiu":
+        return quantized(spec, array.astype(np.float64))
+    with np.errstate(all="ignore"):
+        converted = array.astype(dtype, order="C")
+        changed = dtype.kind != "f" and not np.array_equal(converted, array)
+    if changed:
+        raise RequestError("BAD_TENSOR", f"{expected}, got values that {spec.dtype} cannot hold", _HINT)
+    return converted
+
+
+def _told(array: Array) -> str:
+    return {"O": "objects", "U": "text", "S": "bytes"}.get(array.dtype.kind, f"dtype {array.dtype}")
+
+
+def _listed(names: list[Any]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"

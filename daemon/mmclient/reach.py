@@ -1,0 +1,60 @@
+"""Reaching the socket: connect, and what the operating system's refusals mean."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+from mmwire.errors import ClientError
+
+_TIMEVAL = struct.Struct("ll")
+
+
+def reach(path: str, patience_s: float) -> socket.socket:
+    """Return a blocking socket that is connected to a path.
+
+    Args:
+        path: Of the socket.
+        patience_s: How long to wait while the daemon's backlog is full.
+
+    Raises:
+        ClientError: ``DAEMON_UNREACHABLE``.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Source: unix(7) and the kernel's unix_stream_connect: a full backlog is waited for as long as SO_SNDTIMEO.
+        seconds, rest = divmod(max(patience_s, 1e-3), 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(seconds), int(rest * 1e6)))
+        sock.connect(path)
+    except OSError as error:
+        sock.close()
+        raise _unreachable(path, error) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def lost(error: OSError | None) -> ClientError:
+    """Return the error of a connection that ended before the answer; ``error`` None for an orderly end."""
+    how = error.strerror if error is not None and error.strerror else "closed by the daemon"
+    return ClientError("CONNECTION_LOST", f"the connection broke before the answer: {how}", "see the daemon's log")
+
+
+def timed_out() -> ClientError:
+    """Return the error of an answer that did not come in time."""
+    return ClientError("TIMEOUT", "no answer within the timeout", "mmctl ps shows what the daemon is busy with")
+
+
+def _unreachable(path: str, error: OSError) -> ClientError:
+    why = error.strerror or str(error)
+    hint = "start mmdaemon, or name its socket with --socket or MM_SOCKET"
+    if isinstance(error, PermissionError):
+        why, hint = "permission denied", f"join the socket's group (ls -l {path}), then log in again"
+    elif isinstance(error, BlockingIOError):
+        why, hint = "its backlog of new connections is full", "the daemon is stuck or overloaded: mmctl status"
+    elif isinstance(error, FileNotFoundError):
+        why = "no such socket"
+    elif isinstance(error, ConnectionRefusedError):
+        why = "nobody listens there"
+    return ClientError("DAEMON_UNREACHABLE", f"no daemon answers on {path}: {why}", hint)

@@ -1,0 +1,264 @@
+"""A daemon for the client's tests: real Unix sockets, the real protocol, models that are functions, faults on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmwire import message
+from mmwire.connection import Connection, Role
+from mmwire.errors import CapacityError, MmError, RequestError
+from mmwire.frame import FLAG_SHAPED, Frame, FrameType, Limits
+from mmwire.message import Hello, Opened, ResultHead
+from mmwire.tensor import SignatureSpec, TensorSpec, rows_in
+
+# What a fault does with a frame; True when the frame must not be handled as usual.
+Fault = Callable[["Peer", Frame], bool]
+
+
+@dataclass
+class FakeModel:
+    """A model: its tensors, and a function from input arrays to output arrays."""
+
+    name: str
+    spec: SignatureSpec
+    compute: Callable[..., Any]
+    version: int = 1
+    labels: list[str] = field(default_factory=list)
+    image: tuple[float, float] = (0.0, 255.0)
+    queue_us: int = 7
+    run_us: int = 50
+
+    def document(self) -> dict[str, Any]:
+        version = {"version": self.version, "sha256": "ab" * 32, "state": "ready"}
+        return {"name": self.name, "runtime": "fake", **version, "versions": [version]} | {
+            "signatures": [self.spec.as_dict()]
+        }
+
+
+def one(dtype: str, tail: Sequence[int], out: str, out_tail: Sequence[int], **quantization: Any) -> SignatureSpec:
+    """Return the spec of one input ``x`` and one output ``y`` with rows."""
+    return SignatureSpec(
+        "serving_default",
+        (TensorSpec("x", dtype, (-1, *tail), **quantization),),
+        (TensorSpec("y", out, (-1, *out_tail), **quantization if out == dtype else {}),),
+    )
+
+
+def standard_models() -> list[FakeModel]:
+    """Return a model of each kind."""
+    two = SignatureSpec(
+        "serving_default",
+        (TensorSpec("a", "float32", (-1, 2)), TensorSpec("b", "float32", (-1, 2))),
+        (TensorSpec("sum", "float32", (-1, 2)), TensorSpec("first", "float32", (-1,))),
+    )
+    dynamic = one("float32", [-1], "float32", [-1])
+    fixed = SignatureSpec("once", (TensorSpec("x", "float32", (3,)),), (TensorSpec("y", "float32", (3,)),))
+    return [
+        FakeModel("double", one("float32", [4], "float32", [4]), lambda x: x * 2),
+        FakeModel("two", two, lambda a, b: (a + b, a[:, 0].copy())),
+        FakeModel("echo8", one("int8", [640], "int8", [640], scale=0.5, zero_point=-3), lambda x: x),
+        FakeModel("dynamic", dynamic, lambda x: x + 1),
+        FakeModel("fixed", fixed, lambda x: x + 1),
+        FakeModel("half", one("float16", [2], "float16", [2]), lambda x: x),
+        FakeModel("ints", one("int32", [2], "int32", [2]), lambda x: x),
+        FakeModel(
+            "digits",
+            one("uint8", [8, 8, 1], "float32", [3]),
+            lambda x: np.eye(3, dtype=np.float32)[x[:, 0, 0, 0] % 3] * 0.8 + 0.1 * (1 - np.eye(3)[x[:, 0, 0, 0] % 3]),
+            labels=["zero", "one", "two"],
+        ),
+    ]
+
+
+class Peer:
+    """One client's connection, served by a thread of its own."""
+
+    def __init__(self, daemon: FakeDaemon, sock: socket.socket) -> None:
+        self.daemon = daemon
+        self.sock = sock
+        self.wire = Connection(Role.SERVER, Limits())
+        self.handles: dict[int, tuple[str, SignatureSpec]] = {}
+
+    def send(self, frame: Frame) -> None:
+        self.sock.sendall(frame.to_bytes())
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError), self.sock:
+            while (count := self.sock.recv_into(self.wire.buffer())) > 0:
+                self.wire.received(count)
+                while (frame := self.wire.next_frame()) is not None:
+                    self.daemon.frames.append(frame)
+                    with self.daemon.lock:
+                        faults = self.daemon.faults.get(frame.type)
+                        fault = faults.popleft() if faults else None
+                    if fault is None or not fault(self, frame):
+                        self.on_frame(frame)
+
+    def on_frame(self, frame: Frame) -> None:
+        try:
+            if frame.type is FrameType.HELLO:
+                self.send(message.hello(Hello("fake", 1 << 16, self.daemon.max_payload_bytes)))
+            elif frame.type is FrameType.OPEN:
+                self.open(frame)
+            elif frame.type is FrameType.INFER:
+                self.infer(frame)
+            elif frame.type is FrameType.ADMIN:
+                verb, arguments = message.read_admin(frame)
+                self.send(message.admin_result(frame.request_id, self.daemon.admin(verb, arguments)))
+        except MmError as error:
+            self.send(message.error(frame.request_id, error))
+
+    def open(self, frame: Frame) -> None:
+        wanted = message.read_open(frame)
+        model = self.daemon.find(wanted.model)
+        if wanted.version not in (0, model.version):
+            raise RequestError("VERSION_NOT_SERVED", f"version {wanted.version} does not serve")
+        if wanted.signature not in ("", model.spec.name):
+            raise RequestError("SIGNATURE_NOT_FOUND", f"no signature {wanted.signature!r}")
+        handle = len(self.handles) + 1
+        self.handles[handle] = (model.name, model.spec)
+        self.send(message.opened(frame.request_id, handle, Opened(model.name, model.version, model.spec, *model.image)))
+
+    def infer(self, frame: Frame) -> None:
+        name, spec = self.handles[frame.handle]
+        model = self.daemon.find(name)
+        if spec != model.spec:
+            raise CapacityError("SPECS_CHANGED", "other tensors now")
+        shapes = message.unpack_shapes(frame.meta, len(spec.inputs)) if frame.flags & FLAG_SHAPED else None
+        rows = rows_in(spec, len(frame.payload)) if shapes is None else shapes[0][0]
+        arrays, position = [], 0
+        for index, tensor in enumerate(spec.inputs):
+            shape = tensor.with_rows(rows) if shapes is None else shapes[index]
+            dtype = np.dtype(tensor.dtype)
+            end = position + int(np.prod(shape)) * dtype.itemsize
+            arrays.append(np.frombuffer(frame.payload[position:end], dtype).reshape(shape))
+            position = end
+        result = model.compute(*arrays)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        outputs = [np.asarray(array, tensor.dtype) for array, tensor in zip(outputs, spec.outputs, strict=True)]
+        given = None if all(tensor.is_static for tensor in spec.outputs) else tuple(array.shape for array in outputs)
+        payload = b"".join(array.tobytes() for array in outputs)
+        head = ResultHead(model.version, rows, model.queue_us, model.run_us, given)
+        self.sock.sendall(message.result_head(frame.request_id, frame.handle, len(payload), head) + payload)
+
+
+class FakeDaemon:
+    """Listens on a path; ``frames`` is what came, ``fault`` lines up what goes wrong next."""
+
+    def __init__(self, path: str | Path, models: Sequence[FakeModel] | None = None) -> None:
+        self.path = str(path)
+        self.models = {model.name: model for model in (standard_models() if models is None else models)}
+        self.max_payload_bytes = 1 << 26
+        self.frames: list[Frame] = []
+        self.faults: dict[FrameType, deque[Fault]] = {}
+        self.verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+        self.peers: list[Peer] = []
+        self.lock = threading.Lock()
+        self.start()
+
+    def start(self) -> None:
+        Path(self.path).unlink(missing_ok=True)
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listening.bind(self.path)
+        self.listening.listen(64)
+        self.thread = threading.Thread(target=self._accept, args=(self.listening,), daemon=True)
+        self.thread.start()
+
+    def __enter__(self) -> FakeDaemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening and drop every client."""
+        with contextlib.suppress(OSError):
+            self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        self.thread.join()
+        self.drop_all()
+        Path(self.path).unlink(missing_ok=True)
+
+    def drop_all(self) -> None:
+        for peer in self.peers:
+            with contextlib.suppress(OSError):
+                peer.sock.shutdown(socket.SHUT_RDWR)
+
+    def fault(self, kind: FrameType, *faults: Fault) -> None:
+        with self.lock:
+            self.faults.setdefault(kind, deque()).extend(faults)
+
+    def count(self, kind: FrameType) -> int:
+        return sum(frame.type is kind for frame in self.frames)
+
+    def find(self, name: str) -> FakeModel:
+        if name not in self.models:
+            raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")
+        return self.models[name]
+
+    def admin(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if verb in self.verbs:
+            return self.verbs[verb](arguments)
+        if verb == "ls":
+            return {"models": [model.document() for model in self.models.values()]}
+        if verb == "ps":
+            counts = {"instances": 1, "busy": 0, "queued": 0, "requests": 3, "rows": 9, "errors": 0, "run_us_p50": 44}
+            return {"models": [{"name": name, "version": 1, **counts} for name in self.models], "workers": {"cores": 2}}
+        if verb == "status":
+            counts = {"state": "ready", "software": "fake 1", "pid": 1, "uptime_s": 3.5, "new_key": "new"}
+            return counts | {"runtime": {"name": "fake"}, "models": {"ready": len(self.models)}}
+        model = self.find(str(arguments["model"]))
+        return model.document() | ({"labels": model.labels, "options": {"threads": 1}} if verb == "show" else {})
+
+    def _accept(self, listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer = Peer(self, listening.accept()[0])
+                self.peers.append(peer)
+                threading.Thread(target=peer.run, daemon=True).start()
+
+
+def drop(peer: Peer, frame: Frame) -> bool:
+    """Break the connection instead of answering."""
+    peer.sock.shutdown(socket.SHUT_RDWR)
+    return True
+
+
+def ignore(peer: Peer, frame: Frame) -> bool:
+    """Never answer."""
+    return True
+
+
+def refuse(error: MmError) -> Fault:
+    """Answer with an error."""
+
+    def fault(peer: Peer, frame: Frame) -> bool:
+        peer.send(message.error(frame.request_id, error))
+        return True
+
+    return fault
+
+
+def say(data: bytes) -> Fault:
+    """Answer with these bytes."""
+
+    def fault(peer: Peer, frame: Frame) -> bool:
+        peer.sock.sendall(data)
+        return True
+
+    return fault
+
+
+def go_away(peer: Peer, frame: Frame) -> bool:
+    """Announce the end, then answer as usual."""
+    peer.send(message.goaway())
+    return False
