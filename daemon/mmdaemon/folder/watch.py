@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirDeletedEvent,
 ]
 _log = logging.getLogger(__name__)
+# watchdog watches a folder that appears while it lists the one above twice, warns of it, and is right all the same.
+warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
 
 class _Handler(FileSystemEventHandler):

@@ -16,6 +16,9 @@ from mmdaemon.folder.watch import Watcher
 
 LIMIT_S = 10.0
 
+# The product ignores it too (watch.py), but as an error it kills watchdog's thread.
+pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
+
 
 class Hints:
     """Collects hints and waits for one."""
