@@ -71,13 +71,14 @@ class Arrival:
                 blob.close()
                 raise
         except MmError as error:
+            self._blobs.release(sha256)
             return Refused(error, number, sha256)
 
     def on_serving(self, name: str, version: int) -> None:
         """Write down what serves and remove the blobs and verdicts that nobody needs."""
         self._records.on_serving(name, version)
-        keep = self._records.blobs()
-        self._blobs.collect(keep)
+        self._blobs.collect(self._records.blobs())
+        self._verdicts.collect(self._records.known_blobs())
 
     def discard(self, arrived: Arrived) -> None:
         """Close what was loaded and will not serve."""

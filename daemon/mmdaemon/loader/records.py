@@ -79,6 +79,11 @@ class Records:
         with self._lock:
             return set().union(*(record.blobs() for record in self._records.values()))
 
+    def known_blobs(self) -> set[str]:
+        """Return every blob that some version of some name was."""
+        with self._lock:
+            return {version.sha256 for record in self._records.values() for version in record.versions.values()}
+
     def _record(self, name: str) -> NameRecord:
         return self._records.setdefault(name, NameRecord(name))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.random  # before the memory limit of a trial is tight
 from numpy.typing import NDArray
 
 from mmdaemon.runtime.interface import Instance, Runtime, Traits
