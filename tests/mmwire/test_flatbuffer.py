@@ -100,6 +100,14 @@ def test_a_vtable_before_the_start_is_out_of_bounds() -> None:
         Table.root(struct.pack("<Ii", 4, 5) + bytes(20))
 
 
+def test_a_vtable_cut_short_is_out_of_bounds_though_no_slot_is_read() -> None:
+    content = struct.pack("<IiHHHH", 4, -4, 8, 4, 0, 0)
+
+    assert Table.root(content).u8(0) == 0
+    with pytest.raises(OutOfBoundsError):
+        Table.root(content[:-1])
+
+
 def test_a_huge_count_is_refused_before_anything_is_made_of_it() -> None:
     content = bytearray(WHOLE)
     struct.pack_into("<I", content, 60, 2**32 - 1)

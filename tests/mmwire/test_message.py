@@ -132,6 +132,15 @@ def test_nesting_as_deep_as_json_allows(key: str, depth: int) -> None:
         message.read_opened(Frame(FrameType.OPENED, meta=meta))
 
 
+@pytest.mark.parametrize("key", ["mean", "scale"])
+def test_a_number_that_no_float_holds(key: str) -> None:
+    frame = message.opened(1, 1, Opened("kws", 1, SignatureSpec("s", (), ()), 7.0, 7.0))
+    frame.meta = bytes(frame.meta).replace(f'"{key}":7.0'.encode(), f'"{key}":1{"0" * 400}'.encode())
+
+    with pytest.raises(RemoteWireError, match=key):
+        message.read_opened(frame)
+
+
 @FUZZ
 @given(st.builds(Hello, st.text(max_size=30), u64, u64))
 def test_hello_round_trip(sent: Hello) -> None:

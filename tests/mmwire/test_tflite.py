@@ -224,6 +224,27 @@ class Crafted:
             self.link(place, target)
 
 
+@pytest.mark.parametrize("field", [0, 3])
+def test_a_tensor_whose_shape_or_name_leads_out_of_the_file(field: int) -> None:
+    file = Crafted()
+    model = file.table(-1, -1, 0)
+    file.link(0, model)
+    subgraphs = file.vector(1)
+    file.link(model + 4, subgraphs)
+    subgraph = file.table(0)
+    file.link(subgraphs + 4, subgraph)
+    tensors = file.vector(1)
+    file.link(subgraph + 4, tensors)
+    tensor = file.table(*[-1] * field, 0)
+    file.link(tensors + 4, tensor)
+    file.link(tensor + 4, file.vector(3))
+    content = bytes(file.content)
+    outline(content)
+
+    with pytest.raises(ModelError):
+        outline(content[: -4 * 3])
+
+
 def crafted_subgraphs(count: int) -> bytes:
     """``count`` subgraphs that are one, with ``count`` tensors that are one."""
     file = Crafted()
