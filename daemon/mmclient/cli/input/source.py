@@ -1,0 +1,154 @@
+"""Which file is which input, and the rows that they make together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmclient.array import Array
+from mmclient.cli.input import array_file, image, sound, text_file
+from mmclient.encode import assign, encode_tensor
+from mmwire.errors import RequestError
+from mmwire.message import Opened
+from mmwire.tensor import SignatureSpec, TensorSpec, shape_mismatch
+
+_STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of one input; ``read`` gives them with their leading dimension."""
+
+    label: str
+    count: int
+    read: Callable[[], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The rows of a prediction.
+
+    Attributes:
+        count: How many; 1 where the signature has no rows.
+        labels: What to call each row: the file of an image, else its number.
+    """
+
+    count: int
+    labels: Sequence[str]
+    _blocks: dict[str, list[Block]]
+
+    def rows(self) -> Iterator[dict[str, Array]]:
+        """Return each row by input name; an image is read when its turn comes."""
+        columns = [_each_row(blocks, self.count) for blocks in self._blocks.values()]
+        for values in zip(*columns, strict=True):
+            yield dict(zip(self._blocks, values, strict=True))
+
+
+def read_inputs(given: Sequence[str], opened: Opened) -> Feed:
+    """Return the feed that the arguments of ``-i`` describe.
+
+    Raises:
+        RequestError: ``BAD_INPUT``: a file cannot be read; ``BAD_TENSOR``: it does not fit the signature.
+        ClientError: ``USAGE``: something is not installed.
+    """
+    spec = opened.spec
+    blocks: dict[str, list[Block]] = {tensor.name: [] for tensor in spec.inputs}
+    for argument in given:
+        name, path = _split(argument, spec)
+        for tensor, block in _read(name, path, opened):
+            blocks[tensor.name].append(block)
+    assign(spec, {name: found for name, found in blocks.items() if found})
+    counts = {name: sum(block.count for block in found) for name, found in blocks.items()}
+    if len(set(counts.values())) > 1:
+        got = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise RequestError("BAD_TENSOR", f"expected the same number of rows for every input, got {got}")
+    count = next(iter(counts.values()), 1)
+    if count > 1 and not spec.has_rows:
+        raise RequestError("BAD_TENSOR", f"signature {spec.name!r} takes one row, got {count}")
+    first = next(iter(blocks.values()), [])
+    labels = [block.label for block in first] if all(block.count == 1 and block.label for block in first) else []
+    return Feed(count, labels or [str(index) for index in range(count)], blocks)
+
+
+def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
+    """Return the input's name, may be empty, and the file of ``[NAME=]FILE``."""
+    name, equals, path = argument.partition("=")
+    names = [tensor.name for tensor in spec.inputs]
+    if equals and name in names:
+        return name, path
+    if equals and not Path(argument).exists():
+        raise RequestError("BAD_TENSOR", f"expected an input of {', '.join(map(repr, names))}, got {name!r}")
+    return "", argument
+
+
+def _read(name: str, path: str, opened: Opened) -> list[tuple[TensorSpec, Block]]:
+    spec = opened.spec
+    suffix = Path(path).suffix.lower()
+    tensors = {tensor.name: tensor for tensor in spec.inputs if name in ("", tensor.name)}
+    if path == _STDIN:
+        value: Any = text_file.parse_json(sys.stdin.buffer.read(), "stdin")
+    elif suffix in image.SUFFIXES:
+        tensor = _only(tensors, path)
+        return [(tensor, Block(Path(path).name, 1, lambda: image.read(path, tensor, opened)))]
+    elif suffix == ".npy":
+        value = array_file.read_npy(path)
+    elif suffix == ".npz":
+        value = array_file.read_npz(path)
+    elif suffix == ".json":
+        value = text_file.parse_json(text_file.read_bytes(path), path)
+    elif suffix == ".csv":
+        value = text_file.read_csv(path, _only(tensors, path))
+    elif suffix == ".wav":
+        value = sound.read(path)
+    else:
+        raise RequestError(
+            "BAD_INPUT", f"{path}: unknown kind of file {suffix!r}", "expected npy, npz, json, csv, wav or an image"
+        )
+    values = _by_name(value, tensors, path)
+    return [(tensors[key], _block(tensors[key], part)) for key, part in values.items()]
+
+
+def _by_name(value: Any, tensors: dict[str, TensorSpec], path: str) -> dict[str, Any]:
+    """Return what a file holds by input name."""
+    if not isinstance(value, dict):
+        return {_only(tensors, path).name: value}
+    if set(value) == {"input"} and "input" not in tensors:
+        return _by_name(value["input"], tensors, path)
+    if len(value) == 1 and len(tensors) == 1 and isinstance(next(iter(value.values())), np.ndarray):
+        return dict(zip(tensors, value.values(), strict=True))
+    unknown = [key for key in value if key not in tensors]
+    if unknown:
+        expected = ", ".join(map(repr, tensors))
+        raise RequestError("BAD_TENSOR", f"{path}: expected the inputs {expected}, got {', '.join(map(repr, value))}")
+    return value
+
+
+def _only(tensors: dict[str, TensorSpec], path: str) -> TensorSpec:
+    if len(tensors) != 1:
+        names = ", ".join(map(repr, tensors))
+        raise RequestError("BAD_TENSOR", f"{path}: one array for the inputs {names}", "say which: -i NAME=FILE")
+    return next(iter(tensors.values()))
+
+
+def _block(tensor: TensorSpec, value: Any) -> Block:
+    """Return an input's values as rows, with the leading dimension that a single row may lack."""
+    array = encode_tensor(tensor, value)
+    if tensor.has_rows and array.ndim == len(tensor.shape) - 1:
+        array = array[None]
+    if not tensor.accepts(array.shape) or (tensor.has_rows and array.shape[0] == 0):
+        raise shape_mismatch(tensor, array.shape)
+    return Block("", len(array) if tensor.has_rows else 1, lambda: array)
+
+
+def _each_row(blocks: list[Block], count: int) -> Iterator[Array]:
+    for block in blocks:
+        array = block.read()
+        if count == 1:
+            yield array
+        else:
+            yield from (array[index : index + 1] for index in range(block.count))

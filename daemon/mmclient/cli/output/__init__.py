@@ -1,0 +1,1 @@
+"""From answers to what ``mmctl predict`` prints and writes."""

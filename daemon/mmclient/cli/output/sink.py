@@ -1,0 +1,117 @@
+"""Writing answers to a file, which appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mmclient.answer import Answer
+from mmclient.array import Array
+from mmclient.cli.input.source import Feed
+from mmclient.cli.output.classification import Classes
+from mmclient.cli.output.report import nested
+from mmwire.errors import RequestError
+from mmwire.tensor import SignatureSpec
+
+
+class Sink:
+    """Takes answers one after the other; csv and jsonl are written as they come.
+
+    Args:
+        path: Its suffix says the form: ``.npy``, ``.npz``, ``.csv``, ``.jsonl``.
+        spec: Of the signature.
+        classes: Named in jsonl.
+
+    Raises:
+        RequestError: ``BAD_INPUT``: the file cannot be written, or its form cannot hold the outputs.
+    """
+
+    def __init__(self, path: Path, spec: SignatureSpec, classes: Classes | None) -> None:
+        self._path = path
+        self._form = path.suffix.lower()
+        self._classes = classes
+        self._arrays: dict[str, list[Array]] = {}
+        self._has_header = False
+        if self._form == ".npy" and len(spec.outputs) != 1:
+            names = ", ".join(tensor.name for tensor in spec.outputs)
+            raise RequestError("BAD_INPUT", f"{path}: .npy holds one array, the outputs are {names}", "use .npz")
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._file: IO[Any] = (
+                self._part.open("wb") if self._form in (".npy", ".npz") else self._part.open("w", newline="")
+            )
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def add(self, feed: Feed, index: int, answer: Answer) -> None:
+        """Take the answer to a row.
+
+        Raises:
+            RequestError: ``BAD_INPUT``: it cannot be written.
+        """
+        try:
+            if self._form == ".jsonl":
+                self._write_json(feed.labels[index], index, answer)
+            elif self._form == ".csv":
+                self._write_csv(answer)
+            else:
+                for name, array in answer.outputs.items():
+                    self._arrays.setdefault(name, []).append(np.atleast_1d(array))
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def finish(self) -> None:
+        """Write what is left and let the file appear under its name.
+
+        Raises:
+            RequestError: ``BAD_INPUT``: it cannot be written.
+        """
+        try:
+            arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
+            if self._form == ".npy":
+                np.save(self._file, next(iter(arrays.values())))
+            elif self._form == ".npz":
+                np.savez(self._file, **arrays)  # type: ignore[arg-type]
+            self._file.close()
+            self._part.replace(self._path)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def close(self) -> None:
+        """Remove what was not finished."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write_csv(self, answer: Answer) -> None:
+        writer = csv.writer(self._file)
+        if not self._has_header:
+            self._has_header = True
+            writer.writerow(name for key, array in answer.outputs.items() for name in _columns(key, array))
+        writer.writerow(value for array in answer.outputs.values() for value in array.reshape(-1).tolist())
+
+    def _write_json(self, label: str, index: int, answer: Answer) -> None:
+        outputs = {name: nested(array) for name, array in answer.outputs.items()}
+        line: dict[str, Any] = {"row": index, "source": label, "outputs": outputs}
+        if self._classes is not None:
+            line["top"] = [entry for scores in self._classes.scores(answer) for entry in self._classes.top(scores)]
+        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _failed(self, error: OSError) -> RequestError:
+        return RequestError("BAD_INPUT", f"{self._path} cannot be written: {error.strerror or error}")
+
+
+def _columns(name: str, array: Array) -> list[str]:
+    return [name] if array.size == 1 else [f"{name}_{index}" for index in range(array.size)]

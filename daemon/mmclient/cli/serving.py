@@ -1,0 +1,19 @@
+"""How the verbs that end with a model say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mmclient.cli.session import Session
+from mmclient.cli.table import cell
+
+
+def print_model(session: Session, model: dict[str, Any]) -> None:
+    """Print a model's document, or its state in one line."""
+    if session.as_json:
+        session.print_json(model)
+        return
+    version = f" version {cell(model.get('version'))}" if model.get("version") else ""
+    click.echo(f"{cell(model.get('name'))}{version}: {cell(model.get('state'))}")

@@ -1,0 +1,61 @@
+"""``mmctl show MODEL``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mmclient.cli.session import Session, json_option, pass_session
+from mmclient.cli.table import cell, fields, lines
+from mmwire.tensor import SignatureSpec, TensorSpec
+
+_SHOWN_LABELS = 10
+_APART = ("versions", "signatures", "labels")
+
+
+@click.command("show")
+@click.argument("model")
+@json_option
+@pass_session
+def command(session: Session, model: str) -> None:
+    """Show one MODEL: its versions, tensors, labels and options."""
+    with session.client() as client:
+        document = client.show(model)
+    if session.as_json:
+        session.print_json(document)
+        return
+    for line in (*fields(document, skip=_APART), *_versions(document), *_tensors(document), *_labels(document)):
+        click.echo(line)
+
+
+def _versions(document: dict[str, Any]) -> list[str]:
+    rows = [
+        (version.get("version"), version.get("state"), version.get("sha256"), version.get("reason"))
+        for version in document.get("versions", [])
+    ]
+    return ["", *lines(("VERSION", "STATE", "SHA256", "REASON"), rows)] if rows else []
+
+
+def _tensors(document: dict[str, Any]) -> list[str]:
+    text: list[str] = []
+    for fields_of in document.get("signatures", []):
+        signature = SignatureSpec.from_dict(fields_of)
+        rows = [("input", *_tensor(spec)) for spec in signature.inputs]
+        rows += [("output", *_tensor(spec)) for spec in signature.outputs]
+        text += ["", f"signature {cell(signature.name)}"]
+        text += ["  " + line for line in lines(("SIDE", "NAME", "TENSOR", "SCALE", "ZERO"), rows)]
+    return text
+
+
+def _tensor(spec: TensorSpec) -> tuple[Any, ...]:
+    scale = (f"{spec.scale:.6g}", str(spec.zero_point)) if spec.scale else (None, None)
+    return (spec.name, spec.describe(), *scale)
+
+
+def _labels(document: dict[str, Any]) -> list[str]:
+    labels = document.get("labels") or []
+    if not labels:
+        return []
+    more = ", ..." if len(labels) > _SHOWN_LABELS else ""
+    return ["", f"{len(labels)} labels: {cell(labels[:_SHOWN_LABELS])}{more}"]
