@@ -10,12 +10,11 @@ from typing import Protocol
 
 from mmdaemon.config.load import changes
 from mmdaemon.config.schema import Config
-from mmdaemon.service.notify import Notifier
-
 from mmdaemon.listener.loop import Loop
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
+from mmdaemon.service.notify import Notifier
 from mmdaemon.telemetry.log import LOG
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 

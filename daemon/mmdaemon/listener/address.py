@@ -1,0 +1,133 @@
+"""The listening socket: made safely, or taken over from systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import socket
+import stat
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from mmwire.errors import ConfigError
+
+BACKLOG = 128
+_FIRST_PASSED_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
+
+
+def open_socket(path: Path, mode: str, group: str) -> socket.socket:
+    """Bind and listen; return the socket, non-blocking.
+
+    The mode and the group are set before it listens, so nobody connects with laxer rights. A socket that nobody
+    answers on is replaced; between that look and the unlink another daemon could take the place, and would lose it.
+    The store's lock refuses the second of two that start at the same moment.
+
+    Args:
+        path: Where.
+        mode: Octal permissions.
+        group: Its group; empty for the process's own.
+
+    Raises:
+        ConfigError: ``ALREADY_RUNNING``: a daemon answers there; ``CONFIG_INVALID``: the path cannot be used.
+    """
+    _make_folder(path.parent)
+    _clear(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+        if group:
+            os.chown(path, -1, _group_id(group))
+        path.chmod(int(mode, 8))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            "CONFIG_INVALID", f"cannot serve on {path}: {error.strerror}", "choose another path with --socket"
+        ) from None
+    except ConfigError:
+        listening.close()
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the listening sockets that systemd passed; none when it passed none.
+
+    Source: sd_listen_fds(3). The variables are taken out, so that no child believes they are for it.
+
+    Raises:
+        ConfigError: ``CONFIG_INVALID``: more than one, or not a listening Unix stream socket.
+    """
+    pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
+    environment.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit() or int(count) == 0:
+        return []
+    if int(count) != 1:
+        raise ConfigError("CONFIG_INVALID", f"expected one socket from systemd, got {count}", "one ListenStream=")
+    os.set_inheritable(_FIRST_PASSED_FD, False)
+    passed = socket.socket(fileno=_FIRST_PASSED_FD)
+    listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if passed.family != socket.AF_UNIX or passed.type != socket.SOCK_STREAM or not listens:
+        raise ConfigError(
+            "CONFIG_INVALID", "the socket from systemd is no listening Unix stream socket", "ListenStream=/path"
+        )
+    passed.setblocking(False)
+    return [passed]
+
+
+def remove_socket(path: Path, identity: os.stat_result) -> None:
+    """Unlink the socket if it is still the one that we made."""
+    with contextlib.suppress(OSError):
+        now = path.lstat()
+        if (now.st_dev, now.st_ino) == (identity.st_dev, identity.st_ino):
+            path.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the default folder in /tmp, for this user only; refuse one that somebody else put there."""
+    if folder == Path(f"/tmp/mmdaemon-{os.geteuid()}"):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(0o700)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise ConfigError("CONFIG_INVALID", f"{folder} belongs to somebody else", "choose a path with --socket")
+    elif not folder.is_dir():
+        raise ConfigError("CONFIG_INVALID", f"the socket's folder {folder} is not there", f"make it: mkdir -p {folder}")
+
+
+def _clear(path: Path) -> None:
+    """Remove a stale socket.
+
+    Raises:
+        ConfigError: Somebody answers there, or it is no socket.
+    """
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigError("CONFIG_INVALID", f"{path} is there and is no socket", "remove it, or choose another")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+        knocking.setblocking(False)
+        try:
+            knocking.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):  # a full backlog is somebody too
+                raise ConfigError("CONFIG_INVALID", f"cannot serve on {path}: {error.strerror}") from None
+    raise ConfigError("ALREADY_RUNNING", f"another daemon answers on {path}", "stop it, or choose another --socket")
+
+
+def _group_id(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError("CONFIG_INVALID", f"socket.group: there is no group {name!r}") from None
