@@ -128,8 +128,10 @@ class SignatureSpec:
 
     @property
     def is_static(self) -> bool:
-        """Whether a request needs no explicit shapes: its byte count tells the rows."""
-        return all(spec.is_static for spec in self.inputs)
+        """Whether a request needs no explicit shapes: its byte count tells the rows, which all inputs share."""
+        return all(spec.is_static for spec in self.inputs) and (
+            self.has_rows or not any(spec.has_rows for spec in self.inputs)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -153,3 +153,10 @@ def test_a_malformed_tensor_spec_is_the_peers_fault(change: dict[str, Any]) -> N
 def test_a_malformed_signature_spec_is_the_peers_fault(fields: Any) -> None:
     with pytest.raises(RemoteWireError):
         SignatureSpec.from_dict(fields)
+
+
+def test_inputs_that_do_not_share_the_rows_need_their_shapes_told() -> None:
+    rows, single = TensorSpec("x", "int8", (-1, 4)), TensorSpec("threshold", "int8", (1, 2))
+    assert SignatureSpec("s", (rows,), ()).is_static
+    assert SignatureSpec("s", (single,), ()).is_static
+    assert not SignatureSpec("s", (rows, single), ()).is_static
