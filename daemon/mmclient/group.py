@@ -82,14 +82,15 @@ class Sizing:
 
     Args:
         spec: Of the signature.
+        max_payload_bytes: What the daemon takes in one request.
     """
 
-    def __init__(self, spec: SignatureSpec) -> None:
+    def __init__(self, spec: SignatureSpec, max_payload_bytes: int) -> None:
         self._may_group = spec.has_rows and spec.is_static
         self._may_group &= all(tensor.has_rows and tensor.is_static for tensor in spec.outputs)
         tensors = (*spec.inputs, *spec.outputs) if self._may_group else ()
         row_bytes = sum(tensor.row_bytes for tensor in tensors)
-        by_bytes = _MAX_BYTES // row_bytes if row_bytes else _MAX_BYTES
+        by_bytes = min(_MAX_BYTES, max_payload_bytes) // max(1, row_bytes)
         self._most = max(1, min(by_bytes, _MAX_BUFFERS // max(1, len(spec.inputs))))
         self._limit = 1  # until an answer has told what a row costs
 

@@ -151,7 +151,7 @@ class Stream:
         known = getattr(self, "_spec", None)
         if spec != known:
             self._spec: SignatureSpec = spec
-            self._sizing = Sizing(spec)
+            self._sizing = Sizing(spec, self._link.max_payload_bytes)
             if known is not None:
                 self._encode_again()
         self._due = deque(group for group in self._groups if group.is_open)
