@@ -1,4 +1,4 @@
-"""A daemon for the client's tests: real Unix sockets, the real protocol, models that are functions, faults on demand."""
+"""A daemon for the client's tests: real Unix sockets, the real protocol, models that are functions, faults at will."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -279,4 +280,4 @@ def test_backoff_grows_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(12):
         retry.after(CapacityError("MODEL_LOADING", "x"), True)
     assert 0.001 <= slept[0] <= 0.002 and 0.125 <= slept[-1] <= 0.25
-    assert all(later > earlier / 2 for earlier, later in zip(slept, slept[1:], strict=False))
+    assert all(later > earlier / 2 for earlier, later in itertools.pairwise(slept))

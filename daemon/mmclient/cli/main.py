@@ -54,8 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in given
     try:
-        status = command.main(given, prog_name="mmctl", standalone_mode=False)
+        # Not command.main(): it prints on Ctrl-C and turns a broken pipe into exit 1.
+        with command.make_context("mmctl", given) as ctx:
+            command.invoke(ctx)
         sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         return _fail_usage(error, as_json)
     except MmError as error:
@@ -72,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"a bug in mmctl: {type(error).__name__}: {error}".splitlines()[0]
         _fail(InternalError("INTERNAL", text, "MM_DEBUG=1 shows where; please report it"), as_json)
         return EXIT_BUG
-    return status if isinstance(status, int) else EXIT_OK
+    return EXIT_OK
 
 
 def _fail(error: MmError, as_json: bool) -> int:

@@ -25,7 +25,8 @@ def lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     texts = [[cell(value) for value in row] for row in content]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
     is_number = [
-        all(isinstance(value, int | float) or value is None for value in column) and bool(column)
+        any(isinstance(value, int | float) for value in column)
+        and all(isinstance(value, int | float | None) for value in column)
         for column in (zip(*content, strict=True) if content else [()] * len(header))
     ]
     return [

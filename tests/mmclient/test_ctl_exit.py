@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fake_daemon import FakeDaemon, Peer, refuse
+from mmclient.cli.main import main
+from mmwire.errors import CODES, InternalError, error_from_dict
+from mmwire.frame import Frame, FrameType
+
+Ctl = Callable[..., tuple[int, str, str]]
+MMCTL = [sys.executable, "-m", "mmclient.cli.main"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_its_status(ctl: Ctl, daemon: FakeDaemon, code: str) -> None:
+    error = error_from_dict({"code": code, "message": "what happened", "hint": "what to do"})
+    # What is waited out inside the deadline comes back as itself at its end.
+    daemon.fault(FrameType.ADMIN, *[refuse(error)] * 200)
+    status, out, err = ctl("--json", "wait", "m", "--timeout", "0.05")
+    assert status == CODES[code].exit_status and out == ""
+    told = json.loads(err)["error"]
+    assert told == {"code": code, "message": "what happened", "hint": "what to do", "retryable": told["retryable"]}
+
+
+def test_errors_are_one_line_and_a_hint(ctl: Ctl) -> None:
+    assert ctl("show", "nope") == (1, "", "mmctl: no model named 'nope'\nhint: mmctl ls lists the models\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["--bogus", "ls"], ["show"], ["predict", "m"], ["wait", "m", "--timeout", "x"]]
+)
+def test_usage(ctl: Ctl, arguments: list[str]) -> None:
+    status, out, err = ctl(*arguments)
+    assert (status, out) == (2, "") and "Usage:" in err
+    status, out, err = ctl("--json", *arguments)
+    assert (status, out) == (2, "") and json.loads(err)["error"]["code"] == "USAGE"
+
+
+def test_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--socket", str(tmp_path / "none"), "ls"]) == 3
+    assert "no such socket" in capsys.readouterr().err
+    assert main(["--socket", "/" + "x" * 200, "--json", "ls"]) == 3
+    assert "at most 107" in json.loads(capsys.readouterr().err)["error"]["message"]
+
+
+def test_a_bug_is_named_in_one_line(
+    ctl: Ctl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(self: object) -> None:
+        raise ZeroDivisionError("oops\nsecond line")
+
+    monkeypatch.setattr("mmclient.client.Client.models", broken)
+    status, out, err = ctl("ls")
+    assert (status, out) == (70, "") and err.startswith("mmctl: a bug in mmctl: ZeroDivisionError: oops\nhint: ")
+    monkeypatch.setenv("MM_DEBUG", "1")
+    assert "Traceback" in ctl("ls")[2]
+    assert json.loads(ctl("ls", "--json")[2].splitlines()[-1])["error"]["code"] == "INTERNAL"
+
+
+def test_a_bug_of_the_daemon(ctl: Ctl, daemon: FakeDaemon) -> None:
+    daemon.fault(FrameType.ADMIN, refuse(InternalError("INTERNAL", "a bug, request 7")))
+    assert ctl("ls")[0] == 70
+
+
+def run(daemon: FakeDaemon, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MM_SOCKET": daemon.path}
+    return subprocess.run([*MMCTL, *arguments], input=text, capture_output=True, text=True, timeout=30, env=environment)
+
+
+def test_as_a_process(daemon: FakeDaemon) -> None:
+    done = run(daemon, "predict", "double", "-i", "-", "--json", text='{"input": [1, 2, 3, 4]}')
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["outputs"][0]["data"] == [[2, 4, 6, 8]]
+    assert run(daemon, "predict", "double", "-i", "-", text="[1]").returncode == 1
+    assert run(daemon, "bogus").returncode == 2
+    assert run(daemon, "--socket", daemon.path + "x", "ls").returncode == 3
+
+
+def test_ls_loads_no_numpy(daemon: FakeDaemon) -> None:
+    code = (
+        "import sys; from mmclient.cli.main import main\n"
+        "status = main(['ls'])\n"
+        "sys.exit(status or bool({'numpy', 'PIL', 'tqdm', 'mmdaemon'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "MM_SOCKET": daemon.path}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, env=environment, stdout=subprocess.DEVNULL)
+
+
+def test_interrupt_is_quiet(daemon: FakeDaemon) -> None:
+    asked = threading.Event()
+
+    def note(peer: Peer, frame: Frame) -> bool:
+        asked.set()
+        return True
+
+    daemon.fault(FrameType.ADMIN, note)
+    with subprocess.Popen(
+        [*MMCTL, "--socket", daemon.path, "wait", "double"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_broken_pipe_is_quiet(daemon: FakeDaemon) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = subprocess.run(
+            [*MMCTL, "--socket", daemon.path, "ls"], stdout=closed, stderr=subprocess.PIPE, text=True, timeout=30
+        )
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fake_daemon import FakeDaemon
+from mmwire.frame import FrameType
+
+Ctl = Callable[..., tuple[int, str, str]]
+
+
+def array_file(array: object) -> Callable[[Path], None]:
+    return lambda path: np.save(path, np.asarray(array), allow_pickle=True)
+
+
+def text(content: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(content)
+
+    return write
+
+
+def stereo(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16))
+
+
+BAD = {
+    "wrong dtype": ("double", "x.npy", array_file(np.ones((1, 4), bool)), "BAD_TENSOR", "got dtype bool"),
+    "wrong shape": ("double", "x.npy", array_file(np.ones((1, 5), np.float32)), "BAD_TENSOR", "got shape [1,5]"),
+    "no rows": ("double", "x.npy", array_file(np.ones((0, 4), np.float32)), "BAD_TENSOR", "got shape [0,4]"),
+    "one array for two": ("two", "x.npy", array_file(np.ones((1, 2))), "BAD_TENSOR", "one array for the inputs"),
+    "one input of two": ("two", "x.json", text('{"a": [1, 2]}'), "BAD_TENSOR", "expected the inputs 'a', 'b', got 'a'"),
+    "unknown input": ("two", "x.json", text('{"c": [1, 2]}'), "BAD_TENSOR", "got 'c'"),
+    "unequal rows": ("two", "x.json", text('{"a": [[1, 2]], "b": [[1, 2], [1, 2]]}'), "BAD_TENSOR", "a: 1, b: 2"),
+    "too many rows": ("fixed", "x.csv", text("1,2,3\n1,2,3\n"), "BAD_TENSOR", "got shape [2,3]"),
+    "missing": ("double", "x.npy", lambda path: None, "BAD_INPUT", "No such file"),
+    "missing json": ("double", "x.json", lambda path: None, "BAD_INPUT", "No such file"),
+    "missing image": ("digits", "x.png", lambda path: None, "BAD_INPUT", "No such file"),
+    "missing wav": ("double", "x.wav", lambda path: None, "BAD_INPUT", "No such file"),
+    "folder": ("double", "x.json", Path.mkdir, "BAD_INPUT", "Is a directory"),
+    "pickle": ("double", "x.npy", array_file([object()]), "BAD_INPUT", "pickle"),
+    "no npy": ("double", "x.npy", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
+    "empty npy": ("double", "x.npy", text(""), "BAD_INPUT", "cannot be read as numpy arrays"),
+    "no npz": ("double", "x.npz", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
+    "unknown kind": ("double", "x.xyz", text("1"), "BAD_INPUT", "unknown kind of file '.xyz'"),
+    "no json": ("double", "x.json", text("[1, 2"), "BAD_INPUT", "is not JSON"),
+    "no array": ("double", "x.json", text("7"), "BAD_INPUT", "expected a list of numbers"),
+    "deep json": ("double", "x.json", text("[" * 100_000), "BAD_INPUT", "is not JSON"),
+    "ragged json": ("double", "x.json", text("[[1, 2, 3, 4], [1]]"), "BAD_TENSOR", "unequal length"),
+    "text in json": ("double", "x.json", text('["a", "b", "c", "d"]'), "BAD_TENSOR", "got text"),
+    "null in json": ("double", "x.json", text("[null, 1, 2, 3]"), "BAD_TENSOR", "got objects"),
+    "text in csv": ("double", "x.csv", text("1,2,3,4\n1,2,three,4\n"), "BAD_INPUT", "row 2: expected numbers"),
+    "ragged csv": ("double", "x.csv", text("1,2,3,4\n1,2\n"), "BAD_INPUT", "row 2 has 2 values"),
+    "header only": ("double", "x.csv", text("a,b\n"), "BAD_INPUT", "no row of numbers"),
+    "narrow csv": ("double", "x.csv", text("1,2\n"), "BAD_TENSOR", "got shape [1,2]"),
+    "no image": ("digits", "x.png", text("hello"), "BAD_INPUT", "cannot be read as an image"),
+    "image for none": ("two", "x.png", text("hello"), "BAD_TENSOR", "say which"),
+    "image for numbers": ("half", "x.png", text("hello"), "BAD_TENSOR", "takes no image"),
+    "stereo": ("double", "x.wav", stereo, "BAD_INPUT", "16-bit with 2 channels"),
+    "no wav": ("double", "x.wav", text("hello"), "BAD_INPUT", "is not a WAV file"),
+    "infinite": ("echo8", "x.npy", array_file(np.full((1, 640), np.inf)), "BAD_TENSOR", "NaN or infinity"),
+    "nan": ("echo8", "x.npy", array_file(np.full((1, 640), np.nan, np.float32)), "BAD_TENSOR", "NaN or infinity"),
+    "nan in json": ("echo8", "x.json", text(json.dumps([float("nan")] * 640)), "BAD_TENSOR", "NaN or infinity"),
+    "unknown model": ("nope", "x.npy", lambda path: None, "MODEL_NOT_FOUND", "no model named 'nope'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path, case: str) -> None:
+    model, name, write, code, told = BAD[case]
+    write(tmp_path / name)
+    status, out, err = ctl("--json", "predict", model, "-i", str(tmp_path / name))
+    error = json.loads(err)["error"]
+    assert (status, out, error["code"]) == (1, "", code)
+    assert told in error["message"] + error["hint"]
+    assert daemon.count(FrameType.INFER) == 0
+
+
+def test_unknown_input_name(ctl: Ctl) -> None:
+    status, _, err = ctl("predict", "two", "-i", "z=x.npy")
+    assert status == 1 and "expected an input of 'a', 'b', got 'z'" in err
+
+
+def test_a_file_name_may_hold_an_equals_sign(ctl: Ctl, tmp_path: Path) -> None:
+    path = tmp_path / "run=1.json"
+    path.write_text("[1, 2, 3, 4]")
+    assert ctl("predict", "double", "-i", str(path))[0] == 0
+
+
+def test_pillow_is_absent(ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    status, _, err = ctl("predict", "digits", "-i", str(tmp_path / "x.png"))
+    assert status == 2 and "pip install 'mmdaemon[images]'" in err

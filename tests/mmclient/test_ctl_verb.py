@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from fake_daemon import FakeDaemon, refuse
+from mmwire.errors import CapacityError, RequestError
+from mmwire.frame import FrameType
+
+Ctl = Callable[..., tuple[int, str, str]]
+
+
+def test_ls(ctl: Ctl, daemon: FakeDaemon) -> None:
+    status, out, _ = ctl("ls")
+    lines = out.splitlines()
+    assert status == 0 and lines[0].split() == ["NAME", "STATE", "VERSION", "SHA256", "RUNTIME", "REASON"]
+    assert lines[1].split() == ["double", "ready", "1", "abababababab", "fake", "-"]
+    status, out, _ = ctl("--json", "ls")
+    assert status == 0 and [model["name"] for model in json.loads(out)["models"]] == list(daemon.models)
+
+
+def test_ls_of_a_quarantined_and_of_no_model(ctl: Ctl, daemon: FakeDaemon) -> None:
+    reason = "probe: killed by SIGSEGV\n\x1b[31mred"
+    model = {"name": "bad", "state": "quarantined", "version": None, "sha256": None, "runtime": None, "reason": reason}
+    daemon.verbs["ls"] = lambda arguments: {"models": [model]}
+    _, out, _ = ctl("ls")
+    assert "bad   quarantined  -        -       -        probe: killed by SIGSEGV  [31mred" in out
+    daemon.verbs["ls"] = lambda arguments: {"models": []}
+    status, out, err = ctl("ls")
+    assert (status, out) == (0, "") and "no models" in err
+    status, out, err = ctl("ls", "--json")
+    assert json.loads(out) == {"models": []} and err == ""
+
+
+def test_show(ctl: Ctl) -> None:
+    status, out, _ = ctl("show", "digits")
+    assert status == 0 and "uint8[rows,8,8,1]" in out and "3 labels: zero, one, two" in out and "threads 1" in out
+    status, out, _ = ctl("show", "echo8", "--json")
+    document = json.loads(out)
+    assert document["versions"][0]["state"] == "ready" and document["labels"] == []
+    assert document["signatures"][0]["inputs"][0]["quantization"] == {"scale": 0.5, "zero_point": -3}
+
+
+def test_ps(ctl: Ctl, daemon: FakeDaemon) -> None:
+    _, out, _ = ctl("ps")
+    assert "RUN_US_P50" in out and "workers: cores 2" in out
+    assert json.loads(ctl("--json", "ps")[1])["models"][0]["rows"] == 9
+    daemon.verbs["ps"] = lambda arguments: {"models": [], "workers": {}}
+    assert "no model is loaded" in ctl("ps")[2]
+
+
+def test_status(ctl: Ctl) -> None:
+    _, out, _ = ctl("status")
+    assert "state     ready" in out and "models    ready 8" in out and "new_key   new" in out
+    assert json.loads(ctl("--json", "status")[1])["uptime_s"] == 3.5
+
+
+@pytest.mark.parametrize("verb", ["wait", "load", "unload"])
+def test_verbs_that_end_with_a_model(ctl: Ctl, daemon: FakeDaemon, verb: str) -> None:
+    assert ctl(verb, "double")[:2] == (0, "double version 1: ready\n")
+    assert json.loads(ctl(verb, "double", "--json")[1])["name"] == "double"
+    assert ctl(verb, "nope")[0] == 1
+
+
+def test_wait_passes_what_it_waits_for(ctl: Ctl, daemon: FakeDaemon) -> None:
+    asked: list[dict[str, object]] = []
+
+    def wait(arguments: dict[str, object]) -> dict[str, object]:
+        asked.append(arguments)
+        return daemon.models["double"].document()
+
+    daemon.verbs["wait"] = wait
+    ctl("wait", "double", "--version", "3", "--timeout", "7")
+    ctl("wait", "double", "--sha256", "ff")
+    assert asked == [{"model": "double", "version": 3}, {"model": "double", "sha256": "ff"}]
+    waited = [frame.remaining_us for frame in daemon.frames if frame.type is FrameType.ADMIN]
+    assert 6_500_000 < waited[0] <= 7_000_000
+
+
+def test_wait_that_fails(ctl: Ctl, daemon: FakeDaemon) -> None:
+    quarantined = RequestError("MODEL_QUARANTINED", "version 3 of 'kws' is quarantined: probe: killed by SIGSEGV")
+    daemon.fault(FrameType.ADMIN, refuse(quarantined))
+    status, _, err = ctl("wait", "kws")
+    assert status == 1 and "SIGSEGV" in err
+    daemon.fault(FrameType.ADMIN, refuse(CapacityError("DEADLINE_EXCEEDED", "not yet")))
+    assert ctl("wait", "kws")[0] == 4
+    assert ctl("wait", "kws", "--version", "1", "--sha256", "ff")[0] == 2
+    assert ctl("wait", "kws", "--version", "0")[0] == 2
+
+
+def test_help_names_every_verb(ctl: Ctl) -> None:
+    status, out, _ = ctl("--help")
+    assert status == 0
+    for verb in ("predict", "ls", "show", "ps", "status", "wait", "load", "unload"):
+        assert f"\n  {verb} " in out
+        assert ctl(verb, "--help")[0] == 0
