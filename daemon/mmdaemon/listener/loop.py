@@ -25,6 +25,7 @@ from mmwire.errors import CapacityError, RemoteWireError
 from mmwire.frame import Frame, Limits
 
 _ACCEPT = select.EPOLLIN | select.EPOLLONESHOT
+_INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _READS_A_TURN = 4  # then the others have theirs
 _SWEEP_S = 1.0
 _STOP_S = 5.0
@@ -141,8 +142,10 @@ class Loop:
     def _turn(self, peer: Peer, events: int) -> Lease | None:
         """Have one peer's turn; return the lease that this thread is to run."""
         lease: Lease | None = None
+        if not peer.begin_turn(events):
+            return None
         try:
-            if peer.begin_turn(events):
+            if events & _INPUT:
                 for _ in range(_READS_A_TURN):
                     count, more = peer.receive()
                     if count == 0:
@@ -156,7 +159,8 @@ class Loop:
             LOG.info("client pid %d uid %d broke the protocol: %s", peer.pid, peer.uid, error.message)
             peer.send((message.error(0, error).to_bytes(),))
             peer.end()
-        except OSError:
+        except OSError as error:
+            LOG.debug("the connection of client pid %d uid %d broke: %s", peer.pid, peer.uid, error)
             self._close(peer)
             return lease
         if not peer.end_turn():

@@ -78,13 +78,19 @@ class Peer:
         return bool(self._out) or self.wire.state is State.GREETING or not self.wire.is_between_frames
 
     def begin_turn(self, events: int) -> bool:
-        """Take the turn after an event; return whether there may be input to read."""
-        self.last_progress = time.monotonic()
+        """Take the turn after an event; return whether this thread has it now.
+
+        It may not: a thread that sends re-arms the connection, and if another was handed an event just before, a
+        second one is handed the next. The first to come here has the turn, and its end arms for whatever is left.
+        """
         with self._lock:
+            if self._has_turn or self.is_closed:
+                return False
             self._has_turn = True
+            self.last_progress = time.monotonic()
             if events & select.EPOLLOUT:
                 self._flush()
-        return bool(events & (select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR))
+        return True
 
     def receive(self) -> tuple[int, bool]:
         """Read once into the protocol; return the bytes read, -1 for none yet, and whether there may be more.
