@@ -54,25 +54,45 @@ def encode(spec: SignatureSpec, x: Any) -> tuple[list[Array], int, tuple[Shape, 
     return arrays, rows, None if spec.is_static else tuple(array.shape for array in arrays)
 
 
-def encode_row(spec: SignatureSpec, x: Any) -> tuple[list[Array], bool]:
-    """Return one row as arrays in spec order with a leading dimension of 1, and whether it came without that.
+class RowEncoder:
+    """Encodes one row after the other.
 
-    Where the signature has no rows, a "row" is all that one request takes.
-
-    Raises:
-        RequestError: ``BAD_TENSOR``, as ``encode``.
+    Args:
+        spec: Of the signature.
     """
-    values = zip(spec.inputs, assign(spec, x), strict=True)
-    arrays = [encode_tensor(tensor, value) for tensor, value in values]
-    is_bare = spec.has_rows and all(
-        array.ndim == len(tensor.shape) - 1 for tensor, array in zip(spec.inputs, arrays, strict=True)
-    )
-    if is_bare:
-        arrays = [array[None] for array in arrays]
-    for tensor, array in zip(spec.inputs, arrays, strict=True):
-        if not tensor.accepts(array.shape) or (spec.has_rows and array.shape[0] != 1):
-            raise shape_mismatch(tensor, array.shape)
-    return arrays, is_bare
+
+    def __init__(self, spec: SignatureSpec) -> None:
+        self._spec = spec
+        self._plain: tuple[np.dtype[Any], Shape] | None = None
+        if len(spec.inputs) == 1 and spec.has_rows and spec.is_static:
+            self._plain = np.dtype(spec.inputs[0].dtype), spec.inputs[0].shape[1:]
+
+    def encode(self, x: Any) -> tuple[list[Array], bool]:
+        """Return a row as arrays in spec order with a leading dimension of 1, and whether it came without that.
+
+        Where the signature has no rows, a "row" is all that one request takes.
+
+        Raises:
+            RequestError: ``BAD_TENSOR``, as ``encode``.
+        """
+        if (
+            self._plain is not None
+            and type(x) is np.ndarray
+            and (x.dtype, x.shape) == self._plain
+            and x.flags.c_contiguous
+        ):
+            return [x[None]], True
+        inputs = self._spec.inputs
+        arrays = [encode_tensor(tensor, value) for tensor, value in zip(inputs, assign(self._spec, x), strict=True)]
+        is_bare = self._spec.has_rows and all(
+            array.ndim == len(tensor.shape) - 1 for tensor, array in zip(inputs, arrays, strict=True)
+        )
+        if is_bare:
+            arrays = [array[None] for array in arrays]
+        for tensor, array in zip(inputs, arrays, strict=True):
+            if not tensor.accepts(array.shape) or (self._spec.has_rows and array.shape[0] != 1):
+                raise shape_mismatch(tensor, array.shape)
+        return arrays, is_bare
 
 
 def rows_of(spec: SignatureSpec, arrays: list[Array]) -> int:

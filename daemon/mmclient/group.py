@@ -8,7 +8,7 @@ from typing import Any
 
 from mmclient.answer import Answer
 from mmclient.array import Array
-from mmclient.encode import encode_row
+from mmclient.encode import RowEncoder
 from mmwire.errors import MmError, RequestError
 from mmwire.message import ResultHead
 from mmwire.tensor import SignatureSpec
@@ -44,17 +44,18 @@ class Group:
         """Whether there is neither an answer nor a failure."""
         return self.answers is None and self.failure is None
 
-    def add(self, spec: SignatureSpec, row: Any) -> None:
+    def add(self, encoder: RowEncoder, row: Any) -> None:
         """Take a row.
 
         Raises:
             RequestError: ``BAD_TENSOR``.
         """
-        arrays, is_bare = encode_row(spec, row)
+        arrays, is_bare = encoder.encode(row)
         self.rows.append(row)
         self.arrays.append(arrays)
         self.bare.append(is_bare)
-        self.size_bytes += sum(array.nbytes for array in arrays)
+        for array in arrays:
+            self.size_bytes += array.nbytes
 
     def parts(self) -> list[Array]:
         """Return the arrays in the order of the wire: every row of the first input, then of the second."""
@@ -64,13 +65,13 @@ class Group:
         """Share an answer out among the rows."""
         count = len(self.rows)
         answers: list[Answer] = []
+        columns = [(tensor.name, outputs[tensor.name], tensor.has_rows and spec.has_rows) for tensor in spec.outputs]
         for index, is_bare in enumerate(self.bare):
             mine: dict[str, Array] = {}
-            for tensor in spec.outputs:
-                array = outputs[tensor.name]
-                if tensor.has_rows and spec.has_rows:
+            for name, array, has_rows in columns:
+                if has_rows:
                     array = array[index, ...] if is_bare else array[index : index + 1]
-                mine[tensor.name] = array.copy() if count > 1 else array
+                mine[name] = array.copy() if count > 1 else array
             first = 1 if index == 0 else 0
             shares = [total // count + first * (total % count) for total in (head.queue_us, head.run_us)]
             answers.append(Answer(mine, head.version, shares[0], shares[1]))

@@ -57,5 +57,5 @@ def _labels(document: dict[str, Any]) -> list[str]:
     labels = document.get("labels") or []
     if not labels:
         return []
-    more = ", ..." if len(labels) > _SHOWN_LABELS else ""
-    return ["", f"{len(labels)} labels: {cell(labels[:_SHOWN_LABELS])}{more}"]
+    more = "; ..." if len(labels) > _SHOWN_LABELS else ""
+    return ["", f"{len(labels)} labels: {'; '.join(map(cell, labels[:_SHOWN_LABELS]))}{more}"]
