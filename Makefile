@@ -12,14 +12,15 @@ help:            ## this list
 setup: $(STAMP)  ## the environment in .venv: the product (editable), its extras, the tools
 
 $(STAMP): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
+	@echo 'setting up $(VENV): the first time this takes a few minutes (TensorFlow is 1.3 GB)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real digits
-	$(BIN)/python docs/demo/demo.py
+	@$(BIN)/python docs/demo/demo.py
 
 test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest

@@ -57,7 +57,10 @@ def run(folder: Folder, *command: object, show: bool = True) -> str:
 
 def train(folder: Folder) -> dict[str, Any]:
     """Have the two models trained; return what TensorFlow makes of them."""
-    subprocess.run([sys.executable, Path(__file__).with_name("train.py"), folder.root], check=True)
+    script = Path(__file__).with_name("train.py")
+    done = subprocess.run([sys.executable, script, folder.root], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"training ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     results: dict[str, Any] = json.loads((folder.root / "tensorflow.json").read_text())
     return results
 
