@@ -13,6 +13,8 @@ from mmwire.errors import RequestError
 from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec, shape_mismatch
 
 _HINT = "mmctl show MODEL lists the tensors"
+# What numpy makes of Python's own numbers; any other dtype in a list was somebody's choice.
+_DTYPES_OF_NUMBERS = (np.dtype(np.int64), np.dtype(np.uint64), np.dtype(np.float64), np.dtype(np.bool_))
 
 
 def assign(spec: SignatureSpec, x: Any) -> list[Any]:
@@ -122,9 +124,12 @@ def encode_tensor(spec: TensorSpec, value: Any) -> Array:
     Raises:
         RequestError: ``BAD_TENSOR``.
     """
-    if not isinstance(value, np.ndarray | np.generic):
-        return _from_numbers(spec, value)
-    array = np.asarray(value)
+    if isinstance(value, list | tuple | int | float | str | bytes):
+        array = _to_array(spec, value)
+        if array.dtype in _DTYPES_OF_NUMBERS or array.dtype.kind in "OUS":
+            return _from_numbers(spec, array)
+    else:
+        array = np.asarray(value)
     dtype = np.dtype(spec.dtype)
     if array.dtype == dtype:
         return np.asarray(array, dtype, order="C")
@@ -144,17 +149,22 @@ def encode_tensor(spec: TensorSpec, value: Any) -> Array:
     )
 
 
-def _from_numbers(spec: TensorSpec, value: Any) -> Array:
-    """Return nested Python numbers as the input's dtype, unless that would change them."""
-    expected = f"input {spec.name!r}: expected {spec.describe()}"
+def _to_array(spec: TensorSpec, value: Any) -> Array:
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except (ValueError, TypeError, OverflowError):
-        raise RequestError("BAD_TENSOR", f"{expected}, got lists of unequal length", _HINT) from None
-    if array.dtype.kind not in "fiub":
+        raise RequestError(
+            "BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got lists of unequal length", _HINT
+        ) from None
+
+
+def _from_numbers(spec: TensorSpec, array: Array) -> Array:
+    """Return what were Python numbers as the input's dtype, unless that would change them."""
+    expected = f"input {spec.name!r}: expected {spec.describe()}"
+    if array.dtype.kind in "OUS":
         raise RequestError("BAD_TENSOR", f"{expected}, got {_told(array)}", _HINT)
     dtype = np.dtype(spec.dtype)
-    if spec.scale and array.dtype.kind in "fiu":
+    if spec.scale and array.dtype.kind != "b":
         return quantized(spec, array.astype(np.float64))
     with np.errstate(all="ignore"):
         converted = array.astype(dtype, order="C")

@@ -65,6 +65,16 @@ def test_the_models_own_dtype_is_not_quantized(client: Client) -> None:
     np.testing.assert_array_equal(client.predict("echo8", x)["y"], x)
 
 
+def test_python_numbers_are_real_values_and_typed_ones_are_not(client: Client) -> None:
+    class Foreign:
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            return np.full((1, 640), 7, np.int8)
+
+    assert set(client.predict("echo8", [[1] * 640])["y"].ravel().tolist()) == {2 - 3}
+    assert set(client.predict("echo8", [np.full(640, 7, np.int8)])["y"].ravel().tolist()) == {7}
+    assert set(client.predict("echo8", Foreign())["y"].ravel().tolist()) == {7}
+
+
 def test_handle_is_opened_once(client: Client, daemon: FakeDaemon) -> None:
     for _ in range(5):
         client.predict("double", np.ones((1, 4), np.float32))

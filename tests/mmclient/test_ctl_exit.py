@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fake_daemon import FakeDaemon, Peer, refuse
@@ -113,6 +118,20 @@ def test_interrupt_is_quiet(daemon: FakeDaemon) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_progress_bar_on_a_terminal_only(daemon: FakeDaemon, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((50, 4), np.float32))
+    command = [*MMCTL, "--socket", daemon.path, "--json", "predict", "double", "-i", str(tmp_path / "x.npy")]
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    os.set_blocking(controller, False)
+    with os.fdopen(controller, "rb", buffering=0) as screen, os.fdopen(terminal, "wb", buffering=0) as theirs:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+        shown = screen.read(4096) or b""
+    assert b"row/s" in shown or b"/50" in shown
+    assert len(json.loads(done.stdout)["outputs"][0]["data"]) == 50
+    assert subprocess.run(command, capture_output=True, timeout=30).stderr == b""
 
 
 def test_broken_pipe_is_quiet(daemon: FakeDaemon) -> None:
