@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -27,18 +28,22 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, models: int = 0) -> None:
-        """Start it and wait until ``models`` models serve."""
-        began = time.perf_counter()
-        self._process = subprocess.Popen(
-            [BIN / "mmdaemon", "--models", self.models, "--store", self.store, "--socket", self.socket],
-            stderr=subprocess.DEVNULL,
-        )
-        while not self.socket.exists():
-            time.sleep(0.002)
+        """Start it and wait until it says READY to systemd, which is us; ``models`` models must serve then."""
+        notify = self.models.parent / "notify"
+        notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            heard.bind(str(notify))
+            began = time.perf_counter()
+            self._process = subprocess.Popen(
+                [BIN / "mmdaemon", "--models", self.models, "--store", self.store, "--socket", self.socket],
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "NOTIFY_SOCKET": str(notify)},
+            )
+            while not heard.recv(4096).startswith(b"READY=1"):
+                pass
+            self.ready_s = time.perf_counter() - began
         with Client(str(self.socket)) as client:
-            while client.status()["models"].get("ready", 0) < models:
-                time.sleep(0.002)
-        self.ready_s = time.perf_counter() - began
+            assert client.status()["models"].get("ready", 0) == models
 
     def stop(self) -> None:
         """End it."""

@@ -19,9 +19,10 @@ _FIRST_PASSED_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 def open_socket(path: Path, mode: str, group: str) -> socket.socket:
     """Bind and listen; return the socket, non-blocking.
 
-    The mode and the group are set before it listens, so nobody connects with laxer rights. A socket that nobody
-    answers on is replaced; between that look and the unlink another daemon could take the place, and would lose it.
-    The store's lock refuses the second of two that start at the same moment.
+    It gets its mode and its group and listens under another name, then its own by a rename: nobody connects with laxer
+    rights, and nobody finds a socket that does not listen yet. A stale one is replaced in the same step. Between the
+    look at it and the rename another daemon could take the place, and would lose it; the store's lock refuses the
+    second of two that start at the same moment.
 
     Args:
         path: Where.
@@ -32,15 +33,18 @@ def open_socket(path: Path, mode: str, group: str) -> socket.socket:
         ConfigError: ``ALREADY_RUNNING``: a daemon answers there; ``CONFIG_INVALID``: the path cannot be used.
     """
     _make_folder(path.parent)
-    _clear(path)
+    _require_free(path)
+    unfinished = path.with_name("~" + path.name[1:])  # as long as the path itself, which fits
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     before = os.umask(0o177)
     try:
-        listening.bind(str(path))
+        unfinished.unlink(missing_ok=True)
+        listening.bind(str(unfinished))
         if group:
-            os.chown(path, -1, _group_id(group))
-        path.chmod(int(mode, 8))
+            os.chown(unfinished, -1, _group_id(group))
+        unfinished.chmod(int(mode, 8))
         listening.listen(BACKLOG)
+        unfinished.rename(path)
     except OSError as error:
         listening.close()
         raise ConfigError(
@@ -48,7 +52,7 @@ def open_socket(path: Path, mode: str, group: str) -> socket.socket:
         ) from None
     except ConfigError:
         listening.close()
-        path.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     finally:
         os.umask(before)
@@ -100,8 +104,8 @@ def _make_folder(folder: Path) -> None:
         raise ConfigError("CONFIG_INVALID", f"the socket's folder {folder} is not there", f"make it: mkdir -p {folder}")
 
 
-def _clear(path: Path) -> None:
-    """Remove a stale socket.
+def _require_free(path: Path) -> None:
+    """Check that nothing is there, or a socket that nobody answers on.
 
     Raises:
         ConfigError: Somebody answers there, or it is no socket.
@@ -115,10 +119,7 @@ def _clear(path: Path) -> None:
         knocking.setblocking(False)
         try:
             knocking.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
-        except FileNotFoundError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return
         except OSError as error:
             if not isinstance(error, BlockingIOError):  # a full backlog is somebody too
