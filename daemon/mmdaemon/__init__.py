@@ -3,3 +3,5 @@
 request: listener -> scheduler -> pool (lease an instance) -> runtime -> reply
 model:   folder -> store -> probe -> registry -> loader -> swap
 """
+
+__version__ = "0.1.0"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import click
 from mmdaemon.config.load import load_config
 from mmdaemon.config.schema import Config
 from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
+from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.probe import Probe
 from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
 from mmdaemon.service.notify import Notifier, watchdog_interval_s
 from mmdaemon.telemetry.log import set_up_log
@@ -59,15 +63,25 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
     path = config.paths.socket
     listening = inherited[0] if inherited else open_socket(path, config.socket.mode, config.socket.group)
     identity = None if inherited else path.lstat()
+    limits = Limits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024)
+    probe = Probe(limits, config.limits.cores)
     try:
+        if not (config.paths.store / "verdicts").is_dir():  # every model will be tried: let the helper start meanwhile
+            threading.Thread(target=_start, args=(probe,), name="mm-probe-start", daemon=True).start()
         from mmdaemon.app import App  # loads the runtime; --help and --check do without
 
-        app = App(config, listening)
+        app = App(config, listening, probe)
         return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
     finally:
+        probe.stop()
         listening.close()
         if identity is not None:
             remove_socket(path, identity)
+
+
+def _start(probe: Probe) -> None:
+    with contextlib.suppress(MmError):  # the first model that is tried will say so
+        probe.start()
 
 
 def main() -> None:

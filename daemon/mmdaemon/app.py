@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mmdaemon import __version__
 from mmdaemon.config.schema import Config
 from mmdaemon.folder.watch import Watcher
 from mmdaemon.listener.handler import Handler
@@ -17,7 +17,6 @@ from mmdaemon.loader.instances import Instances
 from mmdaemon.loader.reconciler import Pace, Reconciler
 from mmdaemon.loader.records import Records
 from mmdaemon.pool.pool import Pool
-from mmdaemon.probe.limit import Limits as ProbeLimits
 from mmdaemon.probe.probe import Probe
 from mmdaemon.registry.registry import Registry
 from mmdaemon.runtime.interface import Instance, describe
@@ -35,7 +34,7 @@ from mmdaemon.telemetry.log import set_up_log
 from mmwire.frame import Limits
 
 MIB = 1024 * 1024
-SOFTWARE = f"mmdaemon {version('mmdaemon')}"
+SOFTWARE = f"mmdaemon {__version__}"
 
 
 class App:
@@ -44,6 +43,7 @@ class App:
     Args:
         config: What to build.
         listening: The socket, bound and listening.
+        probe: Tries models; its helper may be on its way already.
 
     Raises:
         ConfigError: The store is in use or cannot be used; no runtime is installed.
@@ -51,7 +51,7 @@ class App:
     Thread: the main one.
     """
 
-    def __init__(self, config: Config, listening: socket.socket) -> None:
+    def __init__(self, config: Config, listening: socket.socket, probe: Probe) -> None:
         cores = config.limits.cores
         layout = Layout(config.paths.store)
         layout.prepare()
@@ -61,9 +61,7 @@ class App:
         runtime, why = select_runtime()
         self.loads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
         self.chores = ThreadPoolExecutor(1, "mm-chore")
-        self.probe = Probe(
-            ProbeLimits(config.probe.wall_s, int(config.probe.cpu_s), config.probe.memory_mb * MIB), cores
-        )
+        self.probe = probe
         instances = Instances(runtime, this_cpu(), self.chores)
         self.pool = Pool(
             cores,
@@ -106,10 +104,10 @@ class App:
 
     def start(self) -> None:
         """Start everything but the listener, and take a first look at the folder."""
-        self.watcher.start()
         self.pool.start(self.loop.wake)
         self.reconciler.start()
         self.reconciler.wait_looked()
+        self.chores.submit(self._start_watcher)
 
     def apply(self, config: Config) -> None:
         """Take up what may change while serving."""
@@ -128,6 +126,11 @@ class App:
         self.loads.shutdown(wait, cancel_futures=True)
         self.chores.shutdown(wait, cancel_futures=True)
         self.lock.release()
+
+    def _start_watcher(self) -> None:
+        """Start to get hints, and look once more: what came since the first look gave none."""
+        self.watcher.start()
+        self.reconciler.on_hint()
 
     def _on_hint(self, path: Path | None, renamed: bool) -> None:
         self.reconciler.on_hint(path, renamed)

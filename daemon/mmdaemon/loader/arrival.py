@@ -44,6 +44,7 @@ class Arrival:
         self, records: Records, blobs: Blobs, verdicts: Verdicts, check: Check, instances: Instances, bounds: Bounds
     ) -> None:
         self.next_version = records.next_version
+        self.is_stored = records.is_stored
         self.is_unloaded = records.is_unloaded
         self.set_unloaded = records.set_unloaded
         self._records = records

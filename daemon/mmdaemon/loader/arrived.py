@@ -49,6 +49,9 @@ class Arrivals(Protocol):
     def next_version(self, name: str) -> int:
         """Return the number that a new flat file of this name gets."""
 
+    def is_stored(self, source: Source) -> bool:
+        """Return whether a source was copied before, and has not changed since."""
+
     def is_unloaded(self, name: str) -> bool:
         """Return whether a name is to stay out of memory."""
 

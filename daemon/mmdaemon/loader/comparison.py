@@ -72,12 +72,14 @@ class Comparison:
         return due
 
     def news_in(self, snapshot: Snapshot) -> list[Source]:
-        """Return the sources that are new or have changed since they were tried."""
+        """Return the sources that have to settle: neither tried nor stored as they are now, and not under way."""
         return [
             source
-            for sources in snapshot.sources.values()
+            for name, sources in snapshot.sources.items()
+            if name not in self.under_way
             for source in sources
-            if (before := self._memory.tried(source)) is None or before.fingerprint != fingerprint(source)
+            if ((before := self._memory.tried(source)) is None or before.fingerprint != fingerprint(source))
+            and not self._arrivals.is_stored(source)
         ]
 
     def on_result(self, source: Source, result: Arrived | Refused, now: float) -> None:
@@ -140,7 +142,11 @@ class Comparison:
         if self._memory.clear_unloaded(name):
             self._arrivals.set_unloaded(name, False)
         counted, due = self._serving_version(name, sources, now)
-        planned = plan(sources, self._memory.tried, counted, lambda source: is_settled(source, now), now)
+
+        def settles_at(source: Source) -> float | None:
+            return None if self._arrivals.is_stored(source) else is_settled(source, now)
+
+        planned = plan(sources, self._memory.tried, counted, settles_at, now)
         for source in planned.settling:
             self._move(source, VersionState.SETTLING)
         if planned.start is not None:

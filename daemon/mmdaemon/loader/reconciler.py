@@ -174,23 +174,51 @@ class Reconciler:
         due = 0.0
         while True:
             with self._changed:
-                while not (self._is_nudged or self._is_stopping) and (left := due - time.monotonic()) > 0:
+                while not self._has_work() and (left := due - time.monotonic()) > 0:
                     self._changed.wait(left)
                 if self._is_stopping:
                     return
-                self._is_nudged = False
-                self._is_looking = True
+                only_results = bool(self._results) and not self._is_nudged
+                self._is_looking = not only_results
+                self._is_nudged = self._is_nudged and only_results
             try:
-                due = self._look()
+                due = min(due, self._take_results()) if only_results else self._look()
             except Exception as error:
                 log_bug("looking at the model folder", error)
                 due = time.monotonic() + self._pace.rescan_s
+
+    def _has_work(self) -> bool:
+        return self._is_nudged or bool(self._results) or self._is_stopping
+
+    def _take_results(self) -> float:
+        """Take up what the loader threads brought; return when somebody stops waiting.
+
+        The folder is looked at again only when the last of them is in, or when one was refused: another version of
+        that name may be due.
+        """
+        with self._changed:
+            now = time.monotonic()
+            refused = self._on_results(now)
+            self._is_nudged = self._is_nudged or refused or not self._comparison.under_way
+            answers = self._waiting.due(self._registry, self._looks, now)
+            due = self._waiting.next_deadline()
+            self._changed.notify_all()
+        for reply, answer in answers:
+            reply(answer)
+        return due
+
+    def _on_results(self, now: float) -> bool:
+        results, self._results = self._results, []
+        for source, result in results:
+            self._comparison.on_result(source, result, now)
+        return any(isinstance(result, Refused) for _, result in results)
 
     def _look(self) -> float:
         """Take in the folder and the results; return when to look again without a hint."""
         with self.monitor:
             renamed, self._renamed = self._renamed, set()
-        self._revive_watcher()
+        if self._looks:  # before the first look there is nothing to revive
+            self._revive_watcher()
         snapshot = scan(self._folder)
         with self.monitor:
             news = self._comparison.news_in(snapshot)
@@ -205,9 +233,7 @@ class Reconciler:
 
         with self._changed:
             now = time.monotonic()
-            results, self._results = self._results, []
-            for source, result in results:
-                self._comparison.on_result(source, result, now)
+            self._on_results(now)
             due = min(self._comparison.on_snapshot(snapshot, is_settled, now), now + self._pace.rescan_s)
             self._report_trouble(snapshot)
             self._swap.settle_retired()
@@ -229,7 +255,7 @@ class Reconciler:
                 result = Refused(InternalError("INTERNAL", f"a bug in the daemon: {error}"), number)
             with self._changed:
                 self._results.append((source, result))
-                self._nudge()
+                self._changed.notify_all()
 
         self._executor.submit(self._arrivals.bring_up, source, number).add_done_callback(on_done)
 

@@ -51,6 +51,10 @@ class Records:
                     return number, version.sha256
             return None
 
+    def is_stored(self, source: Source) -> bool:
+        """Return whether a source was copied before and has not changed since."""
+        return self.known(source) is not None
+
     def put(self, source: Source, sha256: str) -> int:
         """Give bytes that were copied their version; return its number.
 

@@ -6,9 +6,9 @@ GIL (docs/decisions/0002-model-loads-and-the-gil.md).
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
+import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
 from mmdaemon.runtime.instance import InterpreterInstance
@@ -20,9 +20,7 @@ class LiteRt:
     """Loads models with ``ai_edge_litert.interpreter.Interpreter``; see ``Runtime``."""
 
     name = "ai-edge-litert"
-
-    def __init__(self) -> None:
-        self.version = version(self.name)
+    version: str = ai_edge_litert.__version__
 
     def load(self, path: str, threads: int, traits: Traits) -> InterpreterInstance:
         """Load a model and allocate its tensors; see ``Runtime.load``."""

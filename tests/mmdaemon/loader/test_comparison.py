@@ -31,11 +31,15 @@ class FakeArrivals:
     def __init__(self) -> None:
         self.counter: dict[str, int] = {}
         self.unloaded: set[str] = set()
+        self.stored: set[Path] = set()
         self.serving: list[tuple[str, int]] = []
         self.discarded: list[Arrived] = []
 
     def next_version(self, name: str) -> int:
         return self.counter.get(name, 1)
+
+    def is_stored(self, source: Source) -> bool:
+        return source.path in self.stored
 
     def is_unloaded(self, name: str) -> bool:
         return name in self.unloaded
@@ -154,6 +158,14 @@ def test_a_changing_file_settles_first(world: World) -> None:
     assert world.states("a") == {1: "settling"}
     assert world.told("a") == "MODEL_LOADING"
     world.unsettled.clear()
+    world.look()
+    assert len(world.started) == 1
+
+
+def test_a_file_that_was_stored_before_need_not_settle_again(world: World) -> None:
+    source = world.put("a")
+    world.unsettled.add(source.path)
+    world.arrivals.stored.add(source.path)
     world.look()
     assert len(world.started) == 1
 
