@@ -26,7 +26,7 @@ test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
-	MM_SOAK=1 $(BIN)/python -m pytest tests/soak
+	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .

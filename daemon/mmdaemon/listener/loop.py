@@ -22,7 +22,7 @@ from mmdaemon.scheduler.scheduler import Lease
 from mmdaemon.telemetry.log import LOG, log_bug
 from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
-from mmwire.frame import Frame, Limits
+from mmwire.frame import Limits
 
 _ACCEPT = select.EPOLLIN | select.EPOLLONESHOT
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -193,7 +193,7 @@ class Loop:
                 f"{self._max_connections} clients are connected, which is the limit",
                 "close some, or raise limits.max_connections",
             )
-            peer.send((_refusal(error).to_bytes(),))
+            peer.send((message.error(0, error).to_bytes(),))
             peer.close()
             return
         self._peers[peer.fd] = peer
@@ -214,7 +214,3 @@ class Loop:
                     peer.hang_up()
             if self._is_accepting:
                 self._epoll.modify(self._listening.fileno(), _ACCEPT)
-
-
-def _refusal(error: CapacityError) -> Frame:
-    return message.error(0, error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon_listener_rig import Client, rig
+from mmdaemon_listener_rig import Client, Rig, rig
 from mmwire import message
 from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
@@ -21,6 +21,16 @@ def error_of(frame: Frame) -> MmError:
 
 def row(number: int) -> bytes:
     return struct.pack("<i", number)
+
+
+def occupied(made: Rig) -> Client:
+    """Return a client whose two requests keep both cores until the gate opens."""
+    client = made.client()
+    handle = client.open()
+    for number in range(2):
+        client.infer(handle, row(number))
+    made.gate.wait_inside(2)
+    return client
 
 
 def test_answers_with_the_bytes_and_the_version(tmp_path: Path) -> None:
@@ -89,11 +99,7 @@ def test_a_client_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
 
 def test_a_cancel_is_seen_while_all_workers_run(tmp_path: Path) -> None:
     with rig(tmp_path, is_open=False) as made:
-        busy = made.client()
-        handle = busy.open()
-        for number in range(2):
-            busy.infer(handle, row(number))
-        made.gate.wait_inside(2)
+        busy = occupied(made)
         client = made.client()
         waiting = client.infer(client.open(), row(99))
         made.wait_for(lambda: made.queued() == 1)
@@ -106,11 +112,7 @@ def test_a_cancel_is_seen_while_all_workers_run(tmp_path: Path) -> None:
 
 def test_nothing_is_computed_for_a_client_that_hung_up(tmp_path: Path) -> None:
     with rig(tmp_path, is_open=False) as made:
-        busy = made.client()
-        handle = busy.open()
-        for number in range(2):
-            busy.infer(handle, row(number))
-        made.gate.wait_inside(2)
+        busy = occupied(made)
         leaver = made.client()
         leaver.infer(leaver.open(), row(99))
         made.wait_for(lambda: made.queued() == 1)
