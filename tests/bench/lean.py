@@ -1,11 +1,15 @@
-"""A client without comfort: one connection, prepared bytes, nothing checked. Measures the daemon, not our client."""
+"""Load without a client of ours: prepared bytes, sent by C processes where there is a compiler, by Python elsewhere."""
 
 from __future__ import annotations
 
-import multiprocessing
+import shutil
 import socket
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +19,7 @@ from mmwire.frame import HEADER_BYTES, Frame, Limits
 from mmwire.message import Hello, Open
 
 _RESULT_META_BYTES = 20
+_BUILT = Path(tempfile.gettempdir()) / "mmdaemon-bench-floor"
 
 
 class Load(NamedTuple):
@@ -26,34 +31,26 @@ class Load(NamedTuple):
 
 
 class LeanClient:
-    """One connection with one opened model."""
+    """One connection with one opened model; nothing is checked."""
 
     def __init__(self, path: Path, model: str) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(path))
         self._wire = Connection(Role.CLIENT, Limits())
-        self._ask(message.hello(Hello("lean", 1 << 16, 1 << 26)))
-        opened = self._ask(message.open_model(1, Open(model)))
-        self._handle = opened.handle
-        spec = message.read_opened(opened).spec
-        self._payload = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
+        hello, ask = message.hello(Hello("lean", 1 << 16, 1 << 26)), message.open_model(1, Open(model))
+        self.greeting = hello.to_bytes() + ask.to_bytes()
+        greeted = self._ask(hello), self._ask(ask)
+        self.greeted_bytes = sum(len(frame.to_bytes()) for frame in greeted)
+        spec = message.read_opened(greeted[1]).spec
+        payload = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
+        self.request = message.infer_head(greeted[1].handle, 2, len(payload), 30_000_000) + payload
         self.answer_bytes = HEADER_BYTES + _RESULT_META_BYTES + sum(tensor.row_bytes for tensor in spec.outputs)
         self._buffer = bytearray(max(1 << 16, self.answer_bytes))
-        self._sent = 1
-
-    def request(self) -> bytes:
-        """Return the next request's bytes."""
-        self._sent += 1
-        return message.infer_head(self._handle, self._sent, len(self._payload), 30_000_000) + self._payload
 
     def call(self) -> None:
         """Send one request and read its answer."""
-        self.sock.sendall(self.request())
-        self.read_answers(1)
-
-    def read_answers(self, count: int) -> None:
-        """Read so many answers."""
-        left = count * self.answer_bytes
+        self.sock.sendall(self.request)
+        left = self.answer_bytes
         while left > 0:
             got = self.sock.recv_into(self._buffer, min(left, len(self._buffer)))
             if not got:
@@ -68,37 +65,80 @@ class LeanClient:
                 return frames[0]
 
 
-def _client(path: Path, model: str, seconds: float, start: object, results: object) -> None:
+def program() -> Path | None:
+    """Return the C program, built once; None without a compiler."""
+    source = Path(__file__).with_name("floor.c")
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    if not _BUILT.exists() or _BUILT.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run([compiler, "-O2", "-o", _BUILT, source], check=True)
+    return _BUILT
+
+
+def floor(payload_bytes: int, seconds: float) -> Load | None:
+    """Return a C ping-pong over a Unix socket; None without a compiler."""
+    binary = program()
+    if binary is None:
+        return None
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        path, greeting, request = folder / "s", folder / "greeting", folder / "request"
+        greeting.write_bytes(b"")
+        request.write_bytes(bytes(payload_bytes))
+        with subprocess.Popen([binary, "serve", path, str(payload_bytes)], stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            server.stdout.readline()
+            return _run([[binary, "ask", path, greeting, request, "0", str(payload_bytes), str(seconds)]], seconds)
+
+
+def load(path: Path, model: str, clients: int, seconds: float) -> Load:
+    """Let some clients call one after the other for a while, each in a process of its own."""
     client = LeanClient(path, model)
     for _ in range(50):
         client.call()
-    start.wait()  # type: ignore[attr-defined]
+    client.sock.close()
+    with tempfile.TemporaryDirectory() as text:
+        greeting, request = Path(text) / "greeting", Path(text) / "request"
+        greeting.write_bytes(client.greeting)
+        request.write_bytes(client.request)
+        sizes = [str(client.greeted_bytes), str(client.answer_bytes)]
+        command: list[object] = [program(), "ask", path, greeting, request, *sizes, str(seconds)]
+        if command[0] is None:
+            command = [sys.executable, "-m", "tests.bench.lean", path, model, str(seconds)]
+        return _run([command] * clients, seconds)
+
+
+def _run(commands: Iterable[Iterable[object]], seconds: float) -> Load:
+    """Start clients, let them go at the same moment, and put together what they saw."""
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen([str(word) for word in words], stdin=pipe, stdout=pipe) for words in commands]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    taken = sorted(int(line) for process in processes for line in process.communicate()[0].split())
+    return Load(len(taken) / seconds, statistics.median(taken) / 1e3, taken[int(len(taken) * 0.99)] / 1e3)
+
+
+def main() -> None:
+    """Be one client, as ``floor ask`` is."""
+    client, seconds = LeanClient(Path(sys.argv[1]), sys.argv[2]), float(sys.argv[3])
+    print("ready", flush=True)
+    sys.stdin.readline()
     taken: list[int] = []
-    end = time.perf_counter_ns() + int(seconds * 1e9)
     now = time.perf_counter_ns()
+    end = now + int(seconds * 1e9)
     while now < end:
         before = now
         client.call()
         now = time.perf_counter_ns()
         taken.append(now - before)
-    results.put(taken)  # type: ignore[attr-defined]
+    print("\n".join(map(str, taken)))
 
 
-def load(path: Path, model: str, clients: int, seconds: float) -> Load:
-    """Let some clients call one after the other for a while, each in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(clients + 1)
-    results = context.Queue()
-    processes = [context.Process(target=_client, args=(path, model, seconds, start, results)) for _ in range(clients)]
-    for process in processes:
-        process.start()
-    start.wait()
-    taken = [results.get() for _ in processes]
-    for process in processes:
-        process.join()
-    everything = sorted(value for values in taken for value in values)
-    return Load(
-        len(everything) / seconds,
-        statistics.median(everything) / 1e3,
-        everything[int(len(everything) * 0.99)] / 1e3,
-    )
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from tests.bench.daemon import daemon
-from tests.bench.lean import load
+from tests.bench.lean import floor, load
 from tests.bench.models import measured_models
 
 from mmclient import Client
@@ -21,24 +20,6 @@ from mmdaemon.runtime.litert import LiteRt
 
 SECONDS = 2.0
 ROUNDS = 3
-
-
-def floor_us(folder: Path, payload_bytes: int) -> float | None:
-    """Return the p50 of a C ping-pong over a Unix socket in microseconds; None without a C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        return None
-    program, path = folder / "floor", folder / "floor.sock"
-    if not program.exists():
-        subprocess.run([compiler, "-O2", "-o", program, Path(__file__).parent / "floor.c"], check=True)
-    path.unlink(missing_ok=True)
-    with subprocess.Popen([program, path, str(payload_bytes)], stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        lines = subprocess.run(
-            [program, path, str(payload_bytes), "20000"], check=True, capture_output=True, text=True
-        ).stdout.split()
-    return statistics.median(map(int, lines)) / 1e3
 
 
 def invoke_us(instance: Instance) -> float:
@@ -105,23 +86,24 @@ def report() -> None:
                 shutil.copy(path, running.models / path.name)
                 with Client(str(running.socket)) as client:
                     client.wait(path.stem, timeout=60)
-                _report_model(folder, running.socket, runtime, cost, path)
+                _report_model(running.socket, runtime, cost, path)
 
 
-def _report_model(folder: Path, socket: Path, runtime: LiteRt, cost: str, path: Path) -> None:
+def _report_model(socket: Path, runtime: LiteRt, cost: str, path: Path) -> None:
     instance = runtime.load(str(path), 1, Traits())
     spec = next(iter(instance.signatures.values()))
     size = sum(tensor.row_bytes for tensor in spec.inputs)
     rows: list[list[float]] = []
     for _ in range(ROUNDS):
-        floor = floor_us(folder, size) or float("nan")
+        bare = floor(size, SECONDS)
+        floor_us = bare.p50_us if bare is not None else float("nan")
         one, two, four = (load(socket, path.stem, clients, SECONDS) for clients in (1, 2, 4))
         raw = raw_rps(path, 2)
         invoke, client = invoke_us(instance), client_us(socket, path.stem)
         rows.append(
             [
-                *(invoke, floor, one.p50_us, one.p99_us, one.rps, two.rps, four.rps, four.p99_us, client),
-                *(one.p50_us / floor, two.rps / raw),
+                *(invoke, floor_us, one.p50_us, one.p99_us, one.rps, two.rps, four.rps, four.p99_us, client),
+                *(one.p50_us / floor_us, two.rps / raw),
             ]
         )
     middle = [statistics.median(column) for column in zip(*rows, strict=True)]
