@@ -1,9 +1,9 @@
-"""The request threads: leader and followers on one epoll.
+"""The request threads: a leader and its followers.
 
-Every thread waits on the same epoll. The one that is handed a readable connection reads what is there, re-arms the
-connection, runs the request and writes the reply itself: no hand-off on the hot path. There is one thread more than
-there are cores, and at most as many leases as cores, so one is always free to read
-(docs/decisions/0001-leader-follower-listener.md).
+One thread at a time leads: it waits on the epoll, accepts, and reads. A request that it may run at once is leased to
+it. If that is expected to take longer than ``_SHORT_US``, a follower leads meanwhile; if not, handing over would cost
+more than the run, and it leads on. Every thread writes its own replies. There is one thread more than there are cores,
+and at most as many leases as cores, so there is always one to lead (docs/decisions/0001-leader-follower-listener.md).
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
 from mmwire.frame import Limits
 
-_ACCEPT = select.EPOLLIN | select.EPOLLONESHOT
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_EVENTS_A_WAIT = 64
+# A hand-over between threads costs about this much: two switches and the waits for the interpreter lock.
+_SHORT_US = 50.0
 _READS_A_TURN = 4  # then the others have theirs
 _SWEEP_S = 1.0
 _STOP_S = 5.0
@@ -67,6 +69,7 @@ class Loop:
         self._stall_s = stall_s
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lead = threading.Lock()
         self._peers: dict[int, Peer] = {}
         self._is_accepting = True
         self._is_stopping = threading.Event()
@@ -77,14 +80,14 @@ class Loop:
 
     def start(self) -> None:
         """Start to accept and serve."""
-        # Edge-triggered and never read: every write to it hands one waiting thread the event.
+        # Edge-triggered and never read: a write to it is one event.
         self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
-        self._epoll.register(self._listening.fileno(), _ACCEPT)
+        self._epoll.register(self._listening.fileno(), select.EPOLLIN)
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """Let one waiting thread take a waiting request."""
+        """Let the leader take a waiting request."""
         os.eventfd_write(self._wake_fd, 1)
 
     @property
@@ -122,48 +125,64 @@ class Loop:
             self._close(peer)
 
     def _run(self) -> None:
-        listening_fd = self._listening.fileno()
-        poll, peers, work = self._epoll.poll, self._peers, self._pool.work
         while not self._is_stopping.is_set():
-            for fd, events in poll(None, 1):
+            with self._lead:
+                lease = self._next_long_lease()
+            self._pool.work(lease)  # a follower leads meanwhile
+
+    def _next_long_lease(self) -> Lease | None:
+        """Lead until there is something to run that takes a while; None when the daemon stops."""
+        poll, peers, work = self._epoll.poll, self._peers, self._pool.work
+        long: Lease | None = None
+        while long is None and not self._is_stopping.is_set():
+            for fd, events in poll(None, _EVENTS_A_WAIT):
                 peer = peers.get(fd)
                 try:
-                    if peer is not None:
-                        work(self._turn(peer, events))
-                    elif fd == self._wake_fd:
-                        work(self._pool.take())
-                    elif fd == listening_fd:
-                        self._accept()
+                    lease = self._on_event(fd, events, peer, long is None)
+                    if lease is None:
+                        continue
+                    if lease.expected_us < _SHORT_US:
+                        work(lease)
+                    else:
+                        long = lease
                 except Exception as error:
                     log_bug("serving a connection", error)
                     if peer is not None:
                         self._close(peer)
+        return long
 
-    def _turn(self, peer: Peer, events: int) -> Lease | None:
-        """Have one peer's turn; return the lease that this thread is to run."""
+    def _on_event(self, fd: int, events: int, peer: Peer | None, may_run: bool) -> Lease | None:
+        if peer is not None:
+            return self._on_peer(peer, events, may_run)
+        if fd == self._wake_fd:
+            return self._pool.take() if may_run else None
+        if fd == self._listening.fileno():
+            self._accept()
+        return None
+
+    def _on_peer(self, peer: Peer, events: int, may_run: bool) -> Lease | None:
+        """Read what a client sent; return a lease if there is one for this thread."""
         lease: Lease | None = None
-        if not peer.begin_turn(events):
-            return None
         try:
-            if events & _INPUT:
+            if events & select.EPOLLOUT and not peer.on_writable():
+                self._close(peer)
+            elif events & _INPUT:
                 for _ in range(_READS_A_TURN):
                     count, more = peer.receive()
                     if count == 0:
                         self._close(peer)
-                        return lease
+                        break
                     while (frame := peer.wire.next_frame()) is not None:
-                        lease = self._handler.on_frame(peer, frame, lease is None) or lease
+                        lease = self._handler.on_frame(peer, frame, may_run and lease is None) or lease
                     if not more:
                         break
         except RemoteWireError as error:
             LOG.info("client pid %d uid %d broke the protocol: %s", peer.pid, peer.uid, error.message)
             peer.send((message.error(0, error).to_bytes(),))
-            peer.end()
+            if not peer.end():
+                self._close(peer)
         except OSError as error:
             LOG.debug("the connection of client pid %d uid %d broke: %s", peer.pid, peer.uid, error)
-            self._close(peer)
-            return lease
-        if not peer.end_turn():
             self._close(peer)
         return lease
 
@@ -176,14 +195,13 @@ class Loop:
                 sock.setblocking(False)
                 self._welcome(sock)
         except BlockingIOError:
-            pass
+            return
         except OSError as error:
             if error.errno in _NO_DESCRIPTORS:
                 LOG.warning("no more descriptors for new connections: %s", os.strerror(error.errno))
-                return  # the sweep arms the listening socket again
-            if error.errno != errno.ECONNABORTED:
+                self._epoll.modify(self._listening.fileno(), 0)  # until the next sweep
+            elif error.errno != errno.ECONNABORTED:
                 raise
-        self._epoll.modify(self._listening.fileno(), _ACCEPT)
 
     def _welcome(self, sock: socket.socket) -> None:
         peer = Peer(sock, self._epoll, self._limits, self._max_output_bytes)
@@ -213,4 +231,4 @@ class Loop:
                     LOG.info("client pid %d uid %d stalled for %g s: dropped", peer.pid, peer.uid, self._stall_s)
                     peer.hang_up()
             if self._is_accepting:
-                self._epoll.modify(self._listening.fileno(), _ACCEPT)
+                self._epoll.modify(self._listening.fileno(), select.EPOLLIN)

@@ -1,8 +1,8 @@
 """One client's connection: its bytes in and out, without ever blocking on it.
 
 Flow control: replies go out at once as far as the socket takes them; the rest waits in ``_out`` for EPOLLOUT. While
-more than ``max_output_bytes`` wait, nothing more is read from this client. One thread at a time has the *turn* (epoll's
-EPOLLONESHOT sees to it): only that one reads, re-arms and closes. Any thread may send.
+more than ``max_output_bytes`` wait, nothing more is read from this client. Only the leader reads and closes; any thread
+may send.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mmwire.frame import Frame, Limits
 from mmwire.tensor import SignatureSpec
 
 _JOIN_BYTES = 64 * 1024  # below it, one copy and send() beat sendmsg()
-_IN = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
-_OUT = select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLONESHOT
+_IN = select.EPOLLIN | select.EPOLLRDHUP
+_OUT = select.EPOLLOUT
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
@@ -65,32 +65,25 @@ class Peer:
         self._lock = threading.Lock()
         self._out: deque[memoryview] = deque()
         self._out_bytes = 0
-        self._has_turn = False
         self._is_ending = False
+        self._mask = _IN
 
     def register(self) -> None:
         """Start to be watched for input."""
-        self._epoll.register(self.fd, _IN)
+        self._epoll.register(self.fd, self._mask)
 
     @property
     def owes_progress(self) -> bool:
         """Whether this client is in the middle of something: no HELLO yet, a frame half sent, replies not read."""
         return bool(self._out) or self.wire.state is State.GREETING or not self.wire.is_between_frames
 
-    def begin_turn(self, events: int) -> bool:
-        """Take the turn after an event; return whether this thread has it now.
-
-        It may not: a thread that sends re-arms the connection, and if another was handed an event just before, a
-        second one is handed the next. The first to come here has the turn, and its end arms for whatever is left.
-        """
+    def on_writable(self) -> bool:
+        """Send what waits; return False when that was the last and the connection is to be closed."""
+        self.last_progress = time.monotonic()
         with self._lock:
-            if self._has_turn or self.is_closed:
-                return False
-            self._has_turn = True
-            self.last_progress = time.monotonic()
-            if events & select.EPOLLOUT:
-                self._flush()
-        return True
+            self._flush()
+            self._arm()
+            return not self._is_ending or bool(self._out)
 
     def receive(self) -> tuple[int, bool]:
         """Read once into the protocol; return the bytes read, -1 for none yet, and whether there may be more.
@@ -105,16 +98,8 @@ class Peer:
             return -1, False
         if count:
             self.wire.received(count)
+            self.last_progress = time.monotonic()
         return count, count == len(room)
-
-    def end_turn(self) -> bool:
-        """Give the turn back and watch for what comes next; False when the connection is to be closed instead."""
-        with self._lock:
-            if self._is_ending and not self._out:
-                return False
-            self._has_turn = False
-            self._arm()
-        return True
 
     def send_frame(self, frame: Frame) -> None:
         """Send a frame, or keep it until the client reads; nothing is sent once the protocol was broken."""
@@ -136,21 +121,23 @@ class Peer:
                 view = memoryview(part).cast("B")
                 self._out.append(view)
                 self._out_bytes += view.nbytes
-            if self._out and not self._has_turn:
-                self._arm()
+            self._arm()
 
-    def end(self) -> None:
-        """Close once everything has been sent; called by the thread that has the turn."""
-        self._is_ending = True
+    def end(self) -> bool:
+        """Read nothing more; return False when nothing is left to send either and it is to be closed."""
+        with self._lock:
+            self._is_ending = True
+            self._arm()
+            return bool(self._out)
 
     def hang_up(self) -> None:
-        """Break the connection from any thread; whoever gets the turn then closes it."""
+        """Break the connection from any thread; the leader then closes it."""
         with self._lock:
             if not self.is_closed:
                 self._shut_down()
 
     def close(self) -> None:
-        """Close the socket; called by the thread that has the turn."""
+        """Close the socket; called by the leader."""
         with self._lock:
             self.is_closed = True
             self._out.clear()
@@ -207,10 +194,13 @@ class Peer:
             self._shut_down()
 
     def _arm(self) -> None:
+        """Watch for what is wanted now; on the hot path nothing has changed and nothing is called."""
         mask = _OUT if self._out else 0
         if not self._is_ending and self._out_bytes <= self._max_output_bytes:
             mask |= _IN
-        self._epoll.modify(self.fd, mask)
+        if mask != self._mask:
+            self._mask = mask
+            self._epoll.modify(self.fd, mask)
 
     def _shut_down(self) -> None:
         try:

@@ -92,6 +92,7 @@ class Pool:
         """Run a lease, reply, and go on with whatever can run next until there is nothing."""
         while lease is not None:
             request, version = lease.request, lease.deployment.version
+            lease.started = time.monotonic()
             answer, error = _run(lease)
             ended = time.monotonic()
             # The instance goes back before the reply goes out: the caller's next request must find it idle.

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmwire.tensor import SignatureSpec
 
+_RECENT = 0.1  # the weight of the last run in what a row takes lately
+
 
 @dataclass(slots=True)
 class Usage:
-    """What a deployment has done since it was published; for ``mmctl ps``."""
+    """What a deployment has done since it was published; for ``mmctl ps``.
+
+    Attributes:
+        row_us: What a row took lately: an exponential average; infinite before the first run.
+    """
 
     requests: int = 0
     rows: int = 0
     errors: int = 0
-    run_us_total: int = 0
+    run_us_total: float = 0.0
+    row_us: float = math.inf
+
+    def on_run(self, rows: int, run_us: float, failed: bool) -> None:
+        """Count one run."""
+        self.requests += 1
+        self.rows += rows
+        self.errors += failed
+        self.run_us_total += run_us
+        row_us = run_us / rows
+        self.row_us = row_us if self.row_us == math.inf else self.row_us + _RECENT * (row_us - self.row_us)
 
 
 @dataclass(slots=True, eq=False)

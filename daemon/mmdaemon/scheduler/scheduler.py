@@ -40,12 +40,17 @@ class Effects(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One request on one instance, exclusively. ``started`` in monotonic seconds."""
+    """One request on one instance, exclusively. ``started`` in monotonic seconds; set anew when it really runs."""
 
     request: Request
     deployment: Deployment
     instance: Any
     started: float
+
+    @property
+    def expected_us(self) -> float:
+        """How long it will take, from what its deployment's rows took lately; infinite for the first."""
+        return self.deployment.usage.row_us * self.request.rows
 
 
 class Scheduler:
@@ -125,11 +130,7 @@ class Scheduler:
         """Take an instance back and return the next request for the thread that ran it."""
         deployment = lease.deployment
         self.busy -= deployment.cost
-        usage = deployment.usage
-        usage.requests += 1
-        usage.rows += lease.request.rows
-        usage.errors += failed
-        usage.run_us_total += int((now - lease.started) * 1e6)
+        deployment.usage.on_run(lease.request.rows, (now - lease.started) * 1e6, failed)
         if deployment.is_retired:
             deployment.instances -= 1
             self._effects.close(lease.instance)

@@ -86,7 +86,7 @@ class Control:
                         "requests": usage.requests,
                         "rows": usage.rows,
                         "errors": usage.errors,
-                        "run_us_mean": usage.run_us_total // usage.requests if usage.requests else 0,
+                        "run_us_mean": round(usage.run_us_total / usage.requests) if usage.requests else 0,
                     }
                 )
             workers = {"cores": scheduler.cores, "busy": scheduler.busy}

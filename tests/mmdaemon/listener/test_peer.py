@@ -24,23 +24,38 @@ def pair() -> Iterator[tuple[Peer, socket.socket, select.epoll]]:
         peer.close()
 
 
-def test_only_one_thread_has_the_turn(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
-    """A thread that sends may arm a connection whose event another thread already holds."""
+def test_a_client_that_reads_slowly_is_watched_for_output_and_then_no_more(
+    pair: tuple[Peer, socket.socket, select.epoll],
+) -> None:
     peer, theirs, epoll = pair
+    peer.send((bytes(2 << 20),))
+    assert peer.has_output and not epoll.poll(0)
+    left = 2 << 20
+    while left:
+        left -= len(theirs.recv(1 << 20))
+        while events := epoll.poll(0):
+            assert events[0][1] & select.EPOLLOUT and peer.on_writable()
+    assert not peer.has_output and not epoll.poll(0)
+
+
+def test_a_client_with_too_much_unread_is_not_read_from(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
+    peer, theirs, epoll = pair
+    peer.send((bytes(32 << 20),))  # more than the limit of the pair
     theirs.send(b"M")
-    assert epoll.poll(0)
-    peer.send((bytes(8 << 20),))  # more than the socket takes: arms for the rest, though an event is out
-    assert epoll.poll(0), "so a second thread is handed an event"
-    assert peer.begin_turn(select.EPOLLIN)
-    assert not peer.begin_turn(select.EPOLLIN), "and finds that the first has the turn"
-    assert peer.end_turn()
-    assert peer.begin_turn(select.EPOLLIN)
+    assert not epoll.poll(0), "its input is not wanted now"
 
 
-def test_a_closed_peer_gives_no_turn(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
-    peer, _, _ = pair
-    peer.close()
-    assert not peer.begin_turn(select.EPOLLIN)
+def test_an_ending_peer_is_closed_after_its_last_byte(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
+    peer, theirs, epoll = pair
+    peer.send((bytes(1 << 20),))
+    assert peer.end(), "something is left to send"
+    left = 1 << 20
+    keep = True
+    while left:
+        left -= len(theirs.recv(1 << 20))
+        while keep and epoll.poll(0):
+            keep = peer.on_writable()
+    assert not keep
 
 
 def test_what_the_socket_does_not_take_follows_in_order(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
@@ -56,9 +71,8 @@ def test_what_the_socket_does_not_take_follows_in_order(pair: tuple[Peer, socket
         try:
             received += theirs.recv(1 << 16)
         except BlockingIOError:
-            [(_, events)] = epoll.poll(5)
-            assert peer.begin_turn(events)
-            assert peer.end_turn()
+            assert epoll.poll(5)
+            assert peer.on_writable()
     assert received == sent and not peer.has_output
 
 
