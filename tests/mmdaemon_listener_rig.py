@@ -189,7 +189,7 @@ def rig(
         listening.listen(128)
         listening.setblocking(False)
         handler = Handler(pool, NoControl(), limits, "test")
-        loop = Loop(listening, pool, handler, limits, cores + 1, max_connections, max_output_bytes, stall_s)
+        loop = Loop(listening, pool, handler, limits, cores, max_connections, max_output_bytes, stall_s)
         pool.start(loop.wake)
         loop.start()
         made = Rig(path, pool, loop, gate)

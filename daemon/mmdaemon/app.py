@@ -91,7 +91,7 @@ class App:
             self.pool,
             Handler(self.pool, self.control, limits, SOFTWARE),
             limits,
-            cores + 1,
+            cores,
             config.limits.max_connections,
             config.limits.max_output_mb * MIB,
             config.limits.client_stall_s,

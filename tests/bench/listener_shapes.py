@@ -69,12 +69,12 @@ def _pool() -> Pool:
     return pool
 
 
-def leader_follower(listening: socket.socket) -> Callable[[], None]:
+def leader_and_workers(listening: socket.socket) -> Callable[[], None]:
     """Ours."""
     pool = _pool()
     listening.setblocking(False)
     handler = Handler(pool, FakeControl(), Limits(), "bench")
-    loop = Loop(listening, pool, handler, Limits(), CORES + 1, 256, 1 << 23, 30.0)
+    loop = Loop(listening, pool, handler, Limits(), CORES, 256, 1 << 23, 30.0)
     pool.start(loop.wake)
     loop.start()
 
@@ -202,7 +202,7 @@ def loop_and_workers(listening: socket.socket) -> Callable[[], None]:
 
 
 SHAPES: dict[str, Callable[[socket.socket], Callable[[], None]]] = {
-    "leader/follower, all rules": leader_follower,
+    "leader + workers, all rules": leader_and_workers,
     "event loop + workers, all rules": reader_and_workers,
     "thread per connection, no rules": thread_per_connection,
     "event loop + workers, no rules": loop_and_workers,

@@ -78,7 +78,7 @@ def main() -> None:
         listening.bind(str(path))
         listening.listen(8)
         listening.setblocking(False)
-        loop = Loop(listening, pool, Handler(pool, FakeControl(), Limits(), "bench"), Limits(), 3, 8, 1 << 23, 30.0)
+        loop = Loop(listening, pool, Handler(pool, FakeControl(), Limits(), "bench"), Limits(), 2, 8, 1 << 23, 30.0)
         pool.start(loop.wake)
         loop.start()
         print(f"{'beside':10} {'p50 ms':>8} {'p99.9 ms':>9} {'longest ms':>11} {'a load ms':>10}")

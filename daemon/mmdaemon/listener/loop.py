@@ -1,9 +1,9 @@
-"""The request threads: a leader and its followers.
+"""The request threads: one leads, the others run what takes a while.
 
-One thread at a time leads: it waits on the epoll, accepts, and reads. A request that it may run at once is leased to
-it. If that is expected to take longer than ``_SHORT_US``, a follower leads meanwhile; if not, handing over would cost
-more than the run, and it leads on. Every thread writes its own replies. There is one thread more than there are cores,
-and at most as many leases as cores, so there is always one to lead (docs/decisions/0001-leader-follower-listener.md).
+The leader waits on the epoll, accepts, and reads for all clients. A request that can run at once and is expected to
+take less than ``_SHORT_US`` it runs itself; any other goes to the worker that ran last, whose core is still warm. Every
+thread writes its own replies. The leader never runs a long one, so it is always there to read
+(docs/decisions/0001-leader-and-workers.md).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 
+from mmdaemon.listener.crew import Crew
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.peer import Peer
 from mmdaemon.pool.pool import Pool
@@ -26,7 +27,7 @@ from mmwire.frame import Limits
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EVENTS_A_WAIT = 64
-# A hand-over between threads costs about this much: two switches and the waits for the interpreter lock.
+# A hand-over to another thread costs about this much: a wake-up, and the waits for the interpreter lock.
 _SHORT_US = 50.0
 _READS_A_TURN = 4  # then the others have theirs
 _SWEEP_S = 1.0
@@ -43,7 +44,7 @@ class Loop:
         pool: Where requests are admitted and leases run.
         handler: What each frame sets off.
         limits: What a client may send in a frame.
-        threads: How many; one more than the cores.
+        workers: Threads that run what takes a while: as many as cores.
         max_connections: Above it a client is refused with a typed error.
         max_output_bytes: Of one client's unread replies; above it the client is not read from.
         stall_s: A client in the middle of a frame, or with unread replies, that moves nothing for so long is dropped.
@@ -55,7 +56,7 @@ class Loop:
         pool: Pool,
         handler: Handler,
         limits: Limits,
-        threads: int,
+        workers: int,
         max_connections: int,
         max_output_bytes: int,
         stall_s: float,
@@ -69,20 +70,21 @@ class Loop:
         self._stall_s = stall_s
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._lead = threading.Lock()
+        self._crew = Crew(workers, pool.work)
         self._peers: dict[int, Peer] = {}
         self._is_accepting = True
         self._is_stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name=f"mm-request-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._run_leader, name="mm-leader", daemon=True),
+            threading.Thread(target=self._sweep, name="mm-sweep", daemon=True),
         ]
-        self._threads.append(threading.Thread(target=self._sweep, name="mm-sweep", daemon=True))
 
     def start(self) -> None:
         """Start to accept and serve."""
         # Edge-triggered and never read: a write to it is one event.
         self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
         self._epoll.register(self._listening.fileno(), select.EPOLLIN)
+        self._crew.start()
         for thread in self._threads:
             thread.start()
 
@@ -111,7 +113,7 @@ class Loop:
     @property
     def is_alive(self) -> bool:
         """Whether every thread runs."""
-        return all(thread.is_alive() for thread in self._threads)
+        return self._crew.is_alive and all(thread.is_alive() for thread in self._threads)
 
     def stop(self, wait: bool) -> None:
         """Close every connection and end the threads; without ``wait`` one that still computes is left behind."""
@@ -121,47 +123,39 @@ class Loop:
             while thread.is_alive() and time.monotonic() <= deadline:
                 self.wake()
                 thread.join(_STOP_STEP_S)
+        self._crew.stop(max(0.0, deadline - time.monotonic()))
         for peer in list(self._peers.values()):
             self._close(peer)
 
-    def _run(self) -> None:
+    def _run_leader(self) -> None:
+        poll, peers = self._epoll.poll, self._peers
         while not self._is_stopping.is_set():
-            with self._lead:
-                lease = self._next_long_lease()
-            self._pool.work(lease)  # a follower leads meanwhile
-
-    def _next_long_lease(self) -> Lease | None:
-        """Lead until there is something to run that takes a while; None when the daemon stops."""
-        poll, peers, work = self._epoll.poll, self._peers, self._pool.work
-        long: Lease | None = None
-        while long is None and not self._is_stopping.is_set():
             for fd, events in poll(None, _EVENTS_A_WAIT):
                 peer = peers.get(fd)
                 try:
-                    lease = self._on_event(fd, events, peer, long is None)
+                    lease = self._on_event(fd, events, peer)
                     if lease is None:
                         continue
                     if lease.expected_us < _SHORT_US:
-                        work(lease)
+                        self._pool.work(lease)
                     else:
-                        long = lease
+                        self._crew.run(lease)
                 except Exception as error:
                     log_bug("serving a connection", error)
                     if peer is not None:
                         self._close(peer)
-        return long
 
-    def _on_event(self, fd: int, events: int, peer: Peer | None, may_run: bool) -> Lease | None:
+    def _on_event(self, fd: int, events: int, peer: Peer | None) -> Lease | None:
         if peer is not None:
-            return self._on_peer(peer, events, may_run)
+            return self._on_peer(peer, events)
         if fd == self._wake_fd:
-            return self._pool.take() if may_run else None
+            return self._pool.take()
         if fd == self._listening.fileno():
             self._accept()
         return None
 
-    def _on_peer(self, peer: Peer, events: int, may_run: bool) -> Lease | None:
-        """Read what a client sent; return a lease if there is one for this thread."""
+    def _on_peer(self, peer: Peer, events: int) -> Lease | None:
+        """Read what a client sent; return the first lease that came of it, the others wait in the pool."""
         lease: Lease | None = None
         try:
             if events & select.EPOLLOUT and not peer.on_writable():
@@ -173,7 +167,7 @@ class Loop:
                         self._close(peer)
                         break
                     while (frame := peer.wire.next_frame()) is not None:
-                        lease = self._handler.on_frame(peer, frame, may_run and lease is None) or lease
+                        lease = self._handler.on_frame(peer, frame, lease is None) or lease
                     if not more:
                         break
         except RemoteWireError as error:
