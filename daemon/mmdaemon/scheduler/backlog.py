@@ -23,6 +23,7 @@ class Backlog:
         self._round: deque[Lane] = deque()
         self._deadlines: list[tuple[float, int, Request]] = []
         self._sequence = 0
+        self._stale = 0  # entries of requests that wait no more
 
     def __bool__(self) -> bool:
         return self.requests > 0
@@ -49,6 +50,9 @@ class Backlog:
             self._round.remove(lane)
         self.requests -= 1
         self.bytes -= len(request.payload)
+        if request.deadline != math.inf:
+            self._stale += 1
+            self._compact()
         return True
 
     def turns(self) -> Iterator[Lane]:
@@ -61,14 +65,20 @@ class Backlog:
             self._round.remove(lane)
             self._round.append(lane)
 
-    def pop_expired(self, now: float) -> Request | None:
-        """Return one waiting request whose deadline has passed, None when there is none."""
-        if self.next_deadline() > now:
-            return None
-        return heapq.heappop(self._deadlines)[2]
+    def first_expired(self, now: float) -> Request | None:
+        """Return one waiting request whose deadline has passed, None when there is none; it stays until it leaves."""
+        return self._deadlines[0][2] if self.next_deadline() <= now else None
 
     def next_deadline(self) -> float:
         """Return the earliest deadline among the waiting requests, in monotonic seconds."""
         while self._deadlines and not self._deadlines[0][2].is_waiting:
             heapq.heappop(self._deadlines)
+            self._stale -= 1
         return self._deadlines[0][0] if self._deadlines else math.inf
+
+    def _compact(self) -> None:
+        """Let go of those that left before their deadline, inputs and all, before they outnumber those that wait."""
+        if self._stale * 2 > len(self._deadlines):
+            self._deadlines = [entry for entry in self._deadlines if entry[2].is_waiting]
+            heapq.heapify(self._deadlines)
+            self._stale = 0

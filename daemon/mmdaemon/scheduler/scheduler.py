@@ -146,7 +146,7 @@ class Scheduler:
 
     def expire(self, now: float) -> None:
         """Refuse the waiting requests whose deadline has passed."""
-        while (request := self.backlog.pop_expired(now)) is not None:
+        while (request := self.backlog.first_expired(now)) is not None:
             self._reject(self.lanes[request.model], request, _too_late())
 
     def publish(self, deployment: Deployment, max_queue: int = 0) -> Deployment | None:

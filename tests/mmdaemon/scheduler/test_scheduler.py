@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -184,6 +185,22 @@ def test_expire_refuses_what_is_due_and_nothing_else(scheduler: Scheduler, effec
     scheduler.expire(1.5)
     assert [one for one, _ in effects.rejected] == [early]
     assert scheduler.backlog.next_deadline() == 2.0
+
+
+def test_what_left_before_its_deadline_is_let_go_of(scheduler: Scheduler) -> None:
+    """Else the inputs of everything that waited lately stay in memory until their deadlines pass."""
+    lease = scheduler.admit(request(), 0.0, True)
+    for _ in range(100):
+        one = request(deadline=60.0)
+        reply_to = weakref.ref(one.reply_to)
+        scheduler.admit(one, 0.0, True)
+        assert lease is not None
+        lease = scheduler.finish(lease, 0.0, False)
+        assert lease is not None and lease.request is one
+        lease.request = request()
+        del one
+        assert reply_to() is None
+    assert scheduler.backlog.next_deadline() == math.inf
 
 
 def test_a_withdrawn_request_is_never_started(scheduler: Scheduler) -> None:
