@@ -113,8 +113,8 @@ class Pool:
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request; return whether it had not been started."""
-        with self._monitor:
-            return self._scheduler.withdraw(request)
+        with self.scheduler() as scheduler:
+            return scheduler.withdraw(request)
 
     def on_grown(self, deployment: Deployment, instance: Any | None) -> None:
         """Take the instance that ``grow`` loaded, None when it could not."""

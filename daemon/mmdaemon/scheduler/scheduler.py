@@ -142,7 +142,10 @@ class Scheduler:
         """Forget a request whose caller cancelled or is gone; return whether it had not been started."""
         request.is_gone = True
         lane = self.lanes.get(request.model)
-        return lane is not None and self.backlog.leave(lane, request)
+        if lane is None or not self.backlog.leave(lane, request):
+            return False
+        self._on_left(lane)
+        return True
 
     def expire(self, now: float) -> None:
         """Refuse the waiting requests whose deadline has passed."""
@@ -270,6 +273,13 @@ class Scheduler:
     def _reject(self, lane: Lane, request: Request, error: MmError) -> None:
         if self.backlog.leave(lane, request):
             self._effects.reject(request, error)
+            self._on_left(lane)
+
+    def _on_left(self, lane: Lane) -> None:
+        """Go on to the others when the lane that held its turn waits no more."""
+        if lane is self._held and not lane.waiting:
+            self._held = None
+            self._follow_up()
 
 
 def _too_late() -> CapacityError:

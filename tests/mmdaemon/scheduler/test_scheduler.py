@@ -203,6 +203,30 @@ def test_what_left_before_its_deadline_is_let_go_of(scheduler: Scheduler) -> Non
     assert scheduler.backlog.next_deadline() == math.inf
 
 
+@pytest.mark.parametrize("how", ["withdrawn", "expired", "unloaded"])
+def test_a_request_that_held_its_turn_and_leaves_lets_the_next_one_run(effects: FakeEffects, how: str) -> None:
+    scheduler = Scheduler(2, 4, 1_000, effects)
+    scheduler.publish(deployment("narrow"))
+    scheduler.publish(deployment("wide", cost=2))
+    scheduler.publish(deployment("other"))
+    assert scheduler.admit(request("narrow"), 0.0, True) is not None
+    holds, next_one = request("wide", deadline=1.0), request("other")
+    scheduler.admit(holds, 0.0, True)
+    assert scheduler.take(0.0) is None, "it needs both cores"
+    scheduler.admit(next_one, 0.0, True)
+    assert scheduler.take(0.0) is None, "nobody overtakes"
+    effects.wakes = 0
+    if how == "withdrawn":
+        scheduler.withdraw(holds)
+    elif how == "expired":
+        scheduler.expire(1.0)
+    else:
+        scheduler.set_absent("wide", RequestError("MODEL_UNLOADED", "gone"))
+    assert effects.wakes == 1
+    lease = scheduler.take(0.0)
+    assert lease is not None and lease.request is next_one
+
+
 def test_a_withdrawn_request_is_never_started(scheduler: Scheduler) -> None:
     lease = scheduler.admit(request(), 0.0, True)
     gone = request()
