@@ -55,6 +55,11 @@ class Gate:
         with self._changed:
             assert self._changed.wait_for(lambda: self.inside >= count, LIMIT_S), f"{self.inside} of {count} inside"
 
+    def admit_one(self) -> None:
+        with self._changed:
+            self._permits += 1
+            self._changed.notify_all()
+
     def open(self) -> None:
         with self._changed:
             self._is_open = True

@@ -25,7 +25,7 @@ class Crew:
     Thread: any for every method.
     """
 
-    def __init__(self, workers: int, work: Callable[[Lease], None]) -> None:
+    def __init__(self, workers: int, work: Callable[[Lease], object]) -> None:
         self._work = work
         self._lock = threading.Lock()
         self._idle: list[queue.SimpleQueue[Lease | None]] = []

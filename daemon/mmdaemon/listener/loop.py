@@ -133,13 +133,9 @@ class Loop:
             for fd, events in poll(None, _EVENTS_A_WAIT):
                 peer = peers.get(fd)
                 try:
-                    lease = self._on_event(fd, events, peer)
-                    if lease is None:
-                        continue
-                    if lease.expected_us < _SHORT_US:
-                        self._pool.work(lease)
-                    else:
-                        self._crew.run(lease)
+                    long = self._pool.work(self._on_event(fd, events, peer), _SHORT_US)
+                    if long is not None:
+                        self._crew.run(long)
                 except Exception as error:
                     log_bug("serving a connection", error)
                     if peer is not None:

@@ -40,6 +40,7 @@ class Pool:
     ) -> None:
         self._monitor = threading.Lock()
         self._notes = Notes()
+        self._replying: list[Request] = []  # changed without the monitor too: append and pop are atomic
         self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notes)
         self._grow = grow
         self._dispose = dispose
@@ -88,15 +89,21 @@ class Pool:
             self._follow(notes)
         return lease
 
-    def work(self, lease: Lease | None) -> None:
-        """Run a lease, reply, and go on with whatever can run next until there is nothing."""
-        while lease is not None:
+    def work(self, lease: Lease | None, most_us: float = math.inf) -> Lease | None:
+        """Run a lease, reply, and go on with whatever can run next until there is nothing.
+
+        Args:
+            lease: What to begin with.
+            most_us: A lease that is expected to take longer is not run but returned, for somebody else to run.
+        """
+        while lease is not None and lease.expected_us <= most_us:
             request, version = lease.request, lease.deployment.version
             lease.started = time.monotonic()
             answer, error = _run(lease)
             ended = time.monotonic()
             # The instance goes back before the reply goes out: the caller's next request must find it idle.
             with self._monitor:
+                self._replying.append(request)
                 following = self._scheduler.finish(lease, ended, error is not None)
                 notes = self._notes.take()
             try:
@@ -107,9 +114,17 @@ class Pool:
                     request.reply_to.on_error(request, error)
             except Exception as bug:
                 log_bug(f"replying for {request.model!r}", bug)  # the lease that follows must not be lost with it
+            self._replying.pop()
             if notes is not None:
                 self._follow(notes)
             lease = following
+        return lease
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits, nothing runs, and every reply was given."""
+        with self._monitor:
+            return self._scheduler.is_quiet and not self._replying
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request; return whether it had not been started."""
@@ -134,7 +149,10 @@ class Pool:
         if notes.wakes:
             self._wake()
         for request, error in notes.rejected:
-            request.reply_to.on_error(request, error)
+            try:
+                request.reply_to.on_error(request, error)
+            except Exception as bug:
+                log_bug(f"refusing a request for {request.model!r}", bug)  # the rest must not be lost with it
         for deployment in notes.grown:
             self._grow(deployment)
         for instance in notes.closed:

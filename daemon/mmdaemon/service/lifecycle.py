@@ -149,6 +149,4 @@ class Lifecycle:
         return EXIT_OK if answered else EXIT_REFUSED
 
     def _is_quiet(self) -> bool:
-        with self._app.pool.scheduler() as scheduler:
-            quiet = scheduler.is_quiet
-        return quiet and not self._app.loop.owes_output
+        return self._app.pool.is_quiet and not self._app.loop.owes_output

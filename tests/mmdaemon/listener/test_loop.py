@@ -123,6 +123,31 @@ def test_nothing_is_computed_for_a_client_that_hung_up(tmp_path: Path) -> None:
         assert row(99) not in made.gate.passed
 
 
+def test_the_leader_reads_on_when_a_long_request_follows_a_short_one(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False, cores=1, models=("long", "short")) as made:
+        client = made.client()
+        handles = {model: client.open(model) for model in ("long", "short")}
+        with made.pool.scheduler() as scheduler:
+            for model, row_us in (("long", 1e6), ("short", 1.0)):
+                deployment = scheduler.lanes[model].deployment
+                assert deployment is not None
+                deployment.usage.row_us = row_us
+        client.sock.sendall(
+            message.infer_head(handles["short"], 1, 4, 0)
+            + row(1)
+            + message.infer_head(handles["long"], 2, 4, 0)
+            + row(2)
+        )
+        made.gate.wait_inside(1)
+        made.gate.admit_one()
+        assert client.read().request_id == 1
+        made.gate.wait_inside(1)
+        client.send(message.admin(3, "status", {}))
+        assert client.read().request_id == 3
+        made.gate.open()
+        assert client.read().request_id == 2
+
+
 def test_overload_is_refused_while_all_workers_run(tmp_path: Path) -> None:
     with rig(tmp_path, is_open=False, max_queue=3) as made:
         client = made.client()

@@ -169,3 +169,66 @@ def test_instances_of_a_retired_deployment_are_disposed_once_each() -> None:
     assert not world.disposed
     world.pool.work(lease)
     assert world.disposed == [world.instance]
+
+
+def test_a_refusal_that_breaks_loses_no_other_request() -> None:
+    world, replies = World(FakeInstance(), cores=2), Replies()
+
+    class Breaks(Replies):
+        def on_error(self, request: Request, error: MmError) -> None:
+            raise OSError("the connection is in a strange state")
+
+    lease = world.submit(world.request(replies, 1))
+    late = world.request(Breaks(), 2)
+    world.submit(late)
+    world.submit(world.request(replies, 3))
+    late.deadline = 0.0
+    world.pool.work(lease)
+    assert replies.answers == [(1, 1), (3, 1)]
+
+
+def test_the_timer_outlives_a_refusal_that_breaks() -> None:
+    world, replies = World(FakeInstance()), Replies()
+
+    class Breaks(Replies):
+        def on_error(self, request: Request, error: MmError) -> None:
+            super().on_error(request, error)
+            raise OSError("the connection is in a strange state")
+
+    breaking = Breaks()
+    world.pool.start(lambda: None)
+    try:
+        world.submit(world.request(replies, 1))
+        world.submit(world.request(breaking, 2, deadline=time.monotonic() + 0.02))
+        assert breaking.errored.wait(LIMIT_S)
+        world.submit(world.request(replies, 3, deadline=time.monotonic() + 0.02))
+        assert replies.errored.wait(LIMIT_S)
+    finally:
+        world.pool.stop()
+
+
+def test_who_has_other_things_to_do_takes_only_short_ones() -> None:
+    world, replies = World(FakeInstance()), Replies()
+    world.deployment.usage.row_us = 1.0
+    lease = world.submit(world.request(replies, 1))
+    world.submit(world.request(replies, 2, rows=1_000_000_000))
+    world.submit(world.request(replies, 3))
+    long = world.pool.work(lease, most_us=1e6)
+    assert replies.answers == [(1, 1)]
+    assert long is not None and long.request.request_id == 2
+    assert world.pool.work(long) is None
+    assert replies.answers == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_it_is_not_quiet_before_the_last_reply_went_out() -> None:
+    world = World(FakeInstance())
+
+    class Looks(Replies):
+        def on_answer(self, *arguments: Any) -> None:
+            super().on_answer(*arguments)
+            assert not world.pool.is_quiet
+
+    replies = Looks()
+    assert world.pool.is_quiet
+    world.pool.work(world.submit(world.request(replies)))
+    assert replies.answers and world.pool.is_quiet
