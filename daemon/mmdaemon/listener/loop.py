@@ -106,9 +106,8 @@ class Loop:
         """Stop accepting, and tell every client that new requests go elsewhere."""
         self._is_accepting = False
         self._epoll.modify(self._listening.fileno(), 0)
-        goaway = message.goaway().to_bytes()
         for peer in list(self._peers.values()):
-            peer.send((goaway,))
+            peer.send_frame(message.goaway())
 
     @property
     def is_alive(self) -> bool:
@@ -137,9 +136,7 @@ class Loop:
                     if long is not None:
                         self._crew.run(long)
                 except Exception as error:
-                    log_bug("serving a connection", error)
-                    if peer is not None:
-                        self._close(peer)
+                    log_bug("serving", error)
 
     def _on_event(self, fd: int, events: int, peer: Peer | None) -> Lease | None:
         if peer is not None:
@@ -174,10 +171,14 @@ class Loop:
         except OSError as error:
             LOG.debug("the connection of client pid %d uid %d broke: %s", peer.pid, peer.uid, error)
             self._close(peer)
+        except Exception as error:
+            log_bug("serving a connection", error)
+            self._close(peer)  # and what was leased before is still run, or its instance would be lost
         return lease
 
     def _accept(self) -> None:
         if not self._is_accepting:
+            self._epoll.modify(self._listening.fileno(), 0)  # a sweep under way may have armed it again
             return
         try:
             while True:
@@ -204,8 +205,8 @@ class Loop:
             peer.send((message.error(0, error).to_bytes(),))
             peer.close()
             return
-        self._peers[peer.fd] = peer
         peer.register()
+        self._peers[peer.fd] = peer
 
     def _close(self, peer: Peer) -> None:
         self._peers.pop(peer.fd, None)

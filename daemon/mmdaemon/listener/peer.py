@@ -18,6 +18,7 @@ from typing import Any
 
 from mmdaemon.scheduler.request import Request
 from mmwire.connection import Connection, Role, State
+from mmwire.errors import LocalWireError
 from mmwire.frame import Frame, Limits
 from mmwire.tensor import SignatureSpec
 
@@ -102,26 +103,19 @@ class Peer:
         return count, count == len(room)
 
     def send_frame(self, frame: Frame) -> None:
-        """Send a frame, or keep it until the client reads; nothing is sent once the protocol was broken."""
-        if self.wire.state is State.CLOSED:
-            return
-        self.wire.sending(frame.type)
-        self.send((frame.to_bytes(),))
+        """Send a frame, or keep it until the client reads; before HELLO and after the end it is dropped."""
+        parts = (frame.to_bytes(),)
+        with self._lock:
+            try:
+                self.wire.sending(frame.type)
+            except LocalWireError:
+                return
+            self._send(parts)
 
     def send(self, parts: Sequence[Any]) -> None:
         """Send C-contiguous buffers one after the other, or keep what the socket does not take."""
         with self._lock:
-            if self.is_closed:
-                return
-            if not self._out:
-                sent, parts = self._send_now(parts)
-                if sent is None:
-                    return
-            for part in parts:
-                view = memoryview(part).cast("B")
-                self._out.append(view)
-                self._out_bytes += view.nbytes
-            self._arm()
+            self._send(parts)
 
     def end(self) -> bool:
         """Read nothing more; return False when nothing is left to send either and it is to be closed."""
@@ -149,6 +143,22 @@ class Peer:
     def has_output(self) -> bool:
         """Whether replies wait for the client to read."""
         return bool(self._out)
+
+    def _send(self, parts: Sequence[Any]) -> None:
+        if self.is_closed:
+            return
+        if not self._out:
+            sent, parts = self._send_now(parts)
+            if sent is None:
+                return
+            if parts:
+                self.last_progress = time.monotonic()  # its time to read begins now
+        for part in parts:
+            view = memoryview(part)
+            if view.nbytes:
+                self._out.append(view.cast("B"))
+                self._out_bytes += view.nbytes
+        self._arm()
 
     def _send_now(self, parts: Sequence[Any]) -> tuple[int | None, list[Any]]:
         """Send what the socket takes; return the byte count (None: broken) and what is left."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import struct
 from pathlib import Path
 
 import pytest
 
-from mmdaemon_listener_rig import Client, Rig, rig
+from mmdaemon_listener_rig import Client, NoControl, Rig, rig
 from mmwire import message
 from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
@@ -288,6 +289,43 @@ def test_drain_says_goaway_and_refuses_new_requests_but_answers_old_ones(tmp_pat
         assert (frame.request_id, error_of(frame).code) == (refused, "DRAINING")
         made.gate.open()
         assert client.read().request_id == accepted
+
+
+def test_a_client_that_has_not_greeted_hears_of_the_drain_after_the_greeting(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        client = made.client(greet=False)
+        made.wait_for(lambda: made.loop.connections == 1)
+        made.loop.start_drain()
+        client.send(message.hello(Hello("test", 1 << 16, 1 << 26)))
+        assert client.read().type is FrameType.HELLO
+
+
+def test_a_client_that_comes_during_a_drain_costs_nothing(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        made.client()
+        made.loop.start_drain()
+        made.loop._epoll.modify(made.loop._listening.fileno(), select.EPOLLIN)  # as a sweep under way may do
+        made.client(greet=False)
+        made.wait_for(lambda: not select.select([made.loop._epoll], [], [], 0)[0])
+
+
+def test_a_request_before_a_frame_that_shows_a_bug_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_a_bug(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    with rig(tmp_path, cores=1) as made:
+        monkeypatch.setattr(NoControl, "start_verb", has_a_bug)
+        for _ in range(2):
+            client = made.client()
+            handle = client.open()
+            client.sock.sendall(
+                message.infer_head(handle, 1, 4, 0) + row(1) + message.admin(2, "status", {}).to_bytes()
+            )
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.read()
+        control = made.client()
+        control.infer(control.open(), row(5))
+        assert bytes(control.read().payload) == row(5), "its instance was given back"
 
 
 def test_the_limits_are_told_in_the_greeting(tmp_path: Path) -> None:

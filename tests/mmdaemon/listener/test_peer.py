@@ -6,10 +6,14 @@ import select
 import socket
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from mmdaemon.listener.peer import Peer
-from mmwire.frame import Limits
+from mmwire import message
+from mmwire.connection import Connection, Role
+from mmwire.errors import RequestError
+from mmwire.frame import FrameType, Limits
 
 
 @pytest.fixture
@@ -82,3 +86,41 @@ def test_nothing_is_sent_after_the_peer_went(pair: tuple[Peer, socket.socket, se
     peer.send((b"lost",))
     [(_, events)] = epoll.poll(5)
     assert events & select.EPOLLHUP
+
+
+def test_a_reply_to_a_client_that_was_idle_for_long_begins_its_time_anew(
+    pair: tuple[Peer, socket.socket, select.epoll],
+) -> None:
+    peer, _, _ = pair
+    peer.last_progress = 0.0
+    peer.send((bytes(2 << 20),))
+    assert peer.owes_progress and peer.last_progress > 0.0
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_outputs_without_values_are_sent_like_any_other(
+    pair: tuple[Peer, socket.socket, select.epoll], waits: bool
+) -> None:
+    peer, theirs, epoll = pair
+    before = 4 << 20 if waits else 0
+    peer.send((bytes(before),))
+    peer.send((b"head", np.zeros((0, 4), np.float32), np.ones(2, np.int8)))
+    received = b""
+    while len(received) < before + 6:
+        while epoll.poll(0) and peer.has_output:
+            assert peer.on_writable()
+        received += theirs.recv(1 << 20)
+    assert received[before:] == b"head\1\1"
+
+
+def test_a_reply_that_meets_the_closing_is_dropped(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
+    peer, _, _ = pair
+
+    class ClosesMeanwhile(Connection):
+        def sending(self, kind: FrameType) -> None:
+            self.close()
+            super().sending(kind)
+
+    peer.wire = ClosesMeanwhile(Role.SERVER, Limits())
+    peer.send_frame(message.error(1, RequestError("MODEL_NOT_FOUND", "no model")))
+    assert not peer.has_output
