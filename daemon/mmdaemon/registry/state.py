@@ -25,7 +25,7 @@ TRANSITIONS: dict[VersionState | None, frozenset[VersionState | None]] = {
     _S.READY: frozenset({_S.RETIRING, _S.LOADING}),
     _S.QUARANTINED: frozenset({_S.SETTLING, _S.LOADING, _S.UNLOADED, None}),
     _S.UNLOADED: frozenset({_S.SETTLING, _S.LOADING, _S.QUARANTINED, None}),
-    _S.RETIRING: frozenset({_S.UNLOADED, _S.LOADING, None}),
+    _S.RETIRING: frozenset({_S.UNLOADED, _S.SETTLING, _S.LOADING, _S.QUARANTINED, None}),
 }
 
 

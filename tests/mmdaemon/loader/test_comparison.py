@@ -18,6 +18,7 @@ from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import VersionState
 from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.scheduler.request import Request
 from mmdaemon.swap.swap import Swap
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions
@@ -55,6 +56,13 @@ class FakeArrivals:
 
     def discard(self, arrived: Arrived) -> None:
         self.discarded.append(arrived)
+
+
+class NoReply:
+    def on_answer(self, *_: Any) -> None:
+        raise AssertionError("nothing is run here")
+
+    on_error = on_answer
 
 
 class World:
@@ -335,6 +343,24 @@ def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> N
     world.put("a", content=2)
     world.look()
     assert len(world.started) == 1, "dropping a file is a deployment"
+
+
+@pytest.mark.parametrize("comes", ["settling", "refused"])
+def test_a_file_may_change_while_a_request_still_runs_on_what_it_was(world: World, comes: str) -> None:
+    version = 1 if comes == "settling" else None
+    world.deploy("a", version)
+    with world.pool.scheduler() as scheduler:
+        assert scheduler.admit(Request(NoReply(), 1, "a", SPEC, b"1234", 0.0), 0.0, True)
+    world.comparison.unload("a")
+    assert world.states("a") == {1: "retiring"}
+    if comes == "settling":
+        world.unsettled.add(world.put("a", version, content=2).path)
+        world.look()
+    else:
+        world.put("a", options=Sidecar(Path("/m/a.toml"), FileIdentity(1, 1, 2, 1, 1)))
+        world.look()
+        world.finish(good=False, version=1)
+    assert world.states("a") == {1: "settling" if comes == "settling" else "quarantined"}
 
 
 def test_unloading_is_remembered_over_a_restart(world: World) -> None:
