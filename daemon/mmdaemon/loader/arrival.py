@@ -47,6 +47,8 @@ class Arrival:
         self.is_stored = records.is_stored
         self.is_unloaded = records.is_unloaded
         self.set_unloaded = records.set_unloaded
+        self.is_kept = records.is_kept
+        self.on_serving = records.on_serving
         self._records = records
         self._blobs = blobs
         self._verdicts = verdicts
@@ -75,9 +77,10 @@ class Arrival:
             self._blobs.release(sha256)
             return Refused(error, number, sha256)
 
-    def on_serving(self, name: str, version: int) -> None:
-        """Write down what serves and remove the blobs and verdicts that nobody needs."""
-        self._records.on_serving(name, version)
+    def write_down(self) -> None:
+        """Write down what was noted and remove the blobs and verdicts that nobody needs."""
+        if not self._records.write_down():
+            return
         self._blobs.collect(self._records.blobs())
         self._verdicts.collect(self._records.known_blobs())
 

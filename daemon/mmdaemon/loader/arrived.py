@@ -56,7 +56,10 @@ class Arrivals(Protocol):
         """Return whether a name is to stay out of memory."""
 
     def set_unloaded(self, name: str, unloaded: bool) -> None:
-        """Write down whether a name is to stay out of memory."""
+        """Note whether a name is to stay out of memory."""
+
+    def is_kept(self, name: str, version: int) -> bool:
+        """Return whether the store keeps the bytes of a version."""
 
     def bring_up(self, source: Source, number: int) -> Arrived | Refused:
         """Store, try, load and warm up: slow, and never raises for what a file is.
@@ -67,7 +70,10 @@ class Arrivals(Protocol):
         """
 
     def on_serving(self, name: str, version: int) -> None:
-        """Write down what serves and let go of what nobody needs any more."""
+        """Note what serves."""
+
+    def write_down(self) -> None:
+        """Write down what was noted and let go of what nobody needs any more: slow, when there is anything."""
 
     def discard(self, arrived: Arrived) -> None:
         """Close what was loaded and will not serve."""

@@ -12,7 +12,7 @@ from mmdaemon.folder.snapshot import Snapshot, Source
 from mmdaemon.loader.absence import loading, quarantined, unknown, unloaded
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
 from mmdaemon.loader.memory import Memory
-from mmdaemon.loader.plan import fingerprint, plan
+from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmdaemon.swap.swap import Swap
@@ -42,6 +42,8 @@ class Comparison:
     def __init__(self, arrivals: Arrivals, registry: Registry, swap: Swap, start: Start, retire_grace_s: float) -> None:
         self.retire_grace_s = retire_grace_s
         self.under_way: dict[str, int] = {}
+        self.overtaken: set[str] = set()  # names whose files changed since what is under way was begun
+        self._begun: dict[str, frozenset[Fingerprint]] = {}
         self._arrivals = arrivals
         self._registry = registry
         self._swap = swap
@@ -85,6 +87,7 @@ class Comparison:
     def on_result(self, source: Source, result: Arrived | Refused, now: float) -> None:
         """Take up what came of bringing a source up."""
         number = self.under_way.pop(source.name)
+        self._begun.pop(source.name)
         if source.name not in self._registry:
             self._registry.model(source.name)
         if isinstance(result, Arrived):
@@ -131,7 +134,12 @@ class Comparison:
     def _look_at(self, name: str, sources: Sequence[Source], is_settled: IsSettled, now: float) -> float:
         """Start what is due for a name that is in the folder; return when to look again."""
         model = self._registry.model(name)
-        if name in self.under_way or (model.problem is not None and model.problem.code == "MODEL_CONFLICT"):
+        if name in self.under_way:
+            if self._begun[name] != frozenset(map(fingerprint, sources)):
+                self.overtaken.add(name)
+            return math.inf
+        self.overtaken.discard(name)
+        if model.problem is not None and model.problem.code == "MODEL_CONFLICT":
             return math.inf
         if not model.versions and self._arrivals.is_unloaded(name):
             self._memory.set_unloaded(name, sources)
@@ -180,6 +188,7 @@ class Comparison:
         if now < at:
             return at
         LOG.info("%s is gone from the folder: retired", name)
+        self.overtaken.discard(name)
         self._memory.on_present(name)
         self._memory.clear_unloaded(name)
         self._swap.forget(name)
@@ -189,6 +198,7 @@ class Comparison:
         number = self._number(source)
         self._move(source, VersionState.LOADING)
         self.under_way[source.name] = number
+        self._begun[source.name] = frozenset(map(fingerprint, self._sources[source.name]))
         self._start(source, number)
 
     def _on_arrived(self, source: Source, number: int, arrived: Arrived) -> None:
@@ -252,8 +262,8 @@ class Comparison:
         for number, version in list(model.versions.items()):
             version.has_file = number in numbers
             if number not in numbers and version.state not in _IN_MEMORY and number != self.under_way.get(name):
-                if version.state is VersionState.UNLOADED and version.sha256:
-                    continue  # kept in the store
+                if version.state is VersionState.UNLOADED and self._arrivals.is_kept(name, number):
+                    continue
                 self._registry.drop_version(name, number)
         for number in numbers - model.versions.keys():
             self._registry.set_state(name, number, VersionState.UNLOADED)

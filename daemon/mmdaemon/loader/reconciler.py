@@ -18,7 +18,7 @@ from mmdaemon.folder.snapshot import Snapshot, Source
 from mmdaemon.folder.whole import is_whole
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
 from mmdaemon.loader.comparison import Comparison
-from mmdaemon.loader.waiting import Reply, Wait, Waiting
+from mmdaemon.loader.waiting import Answer, Reply, Wait, Waiting
 from mmdaemon.registry.registry import Registry
 from mmdaemon.swap.swap import Swap
 from mmdaemon.telemetry.log import LOG, log_bug
@@ -72,6 +72,7 @@ class Reconciler:
         self._comparison = Comparison(arrivals, registry, swap, self._start_load, pace.retire_grace_s)
         self._settling = Settling(pace.settle_s, pace.unfinished_s)
         self._waiting = Waiting()
+        self._promised: list[Answer] = []
         self._changed = threading.Condition(self.monitor)
         self._is_nudged = True
         self._is_stopping = False
@@ -156,14 +157,15 @@ class Reconciler:
             self._comparison.load(name)
             self._nudge()
 
-    def unload(self, name: str) -> None:
-        """Take a name out of memory.
+    def unload(self, name: str, reply: Reply) -> None:
+        """Take a name out of memory, and answer with the model's document once that was written down.
 
         Raises:
             RequestError: ``MODEL_NOT_FOUND``.
         """
         with self._changed:
             self._comparison.unload(name)
+            self._promised.append((reply, self._registry.document(name)))
             self._nudge()
 
     def _nudge(self) -> None:
@@ -178,14 +180,18 @@ class Reconciler:
                     self._changed.wait(left)
                 if self._is_stopping:
                     return
-                only_results = bool(self._results) and not self._is_nudged
-                self._is_looking = not only_results
-                self._is_nudged = self._is_nudged and only_results
-            try:
-                due = min(due, self._take_results()) if only_results else self._look()
-            except Exception as error:
-                log_bug("looking at the model folder", error)
-                due = time.monotonic() + self._pace.rescan_s
+            due = self._step(due)
+
+    def _step(self, due: float) -> float:
+        with self._changed:
+            only_results = bool(self._results) and not self._is_nudged
+            self._is_looking = not only_results
+            self._is_nudged = False
+        try:
+            return min(due, self._take_results()) if only_results else self._look()
+        except Exception as error:
+            log_bug("looking at the model folder", error)
+            return time.monotonic() + self._pace.rescan_s
 
     def _has_work(self) -> bool:
         return self._is_nudged or bool(self._results) or self._is_stopping
@@ -198,25 +204,45 @@ class Reconciler:
         """
         with self._changed:
             now = time.monotonic()
-            refused = self._on_results(now)
-            self._is_nudged = self._is_nudged or refused or not self._comparison.under_way
-            answers = self._waiting.due(self._registry, self._looks, now)
+            look_again = self._on_results(now)
+            self._is_nudged = self._is_nudged or look_again or not self._comparison.under_way
+            answers = self._answers(now)
             due = self._waiting.next_deadline()
             self._changed.notify_all()
-        for reply, answer in answers:
-            reply(answer)
+        self._write_down_and_give(answers)
         return due
 
+    def _answers(self, now: float) -> list[Answer]:
+        promised, self._promised = self._promised, []
+        return promised + self._waiting.due(self._registry, self._looks, self._comparison.overtaken, now)
+
+    def _write_down_and_give(self, answers: list[Answer]) -> None:
+        """Do what is slow, outside of the monitor; an answer is given when what it says outlives a power cut."""
+        try:
+            self._arrivals.write_down()
+        except Exception as error:
+            log_bug("writing down what serves", error)
+        for reply, answer in answers:
+            reply(answer)
+
     def _on_results(self, now: float) -> bool:
+        """Take the results up; return whether something else may be due for one of their names."""
         results, self._results = self._results, []
         for source, result in results:
-            self._comparison.on_result(source, result, now)
-        return any(isinstance(result, Refused) for _, result in results)
+            try:
+                self._comparison.on_result(source, result, now)
+            except Exception as error:
+                log_bug(f"taking up {source.name}", error)  # the other results must not be lost with it
+        return any(
+            isinstance(result, Refused) or source.name in self._comparison.overtaken for source, result in results
+        )
 
     def _look(self) -> float:
         """Take in the folder and the results; return when to look again without a hint."""
         with self.monitor:
             renamed, self._renamed = self._renamed, set()
+            self._on_results(time.monotonic())  # those that come from here on wait for the next time
+        self._write_down_and_give([])
         if self._looks:  # before the first look there is nothing to revive
             self._revive_watcher()
         snapshot = scan(self._folder)
@@ -233,17 +259,15 @@ class Reconciler:
 
         with self._changed:
             now = time.monotonic()
-            self._on_results(now)
             due = min(self._comparison.on_snapshot(snapshot, is_settled, now), now + self._pace.rescan_s)
             self._report_trouble(snapshot)
             self._swap.settle_retired()
             self._looks += 1
             self._is_looking = False
-            answers = self._waiting.due(self._registry, self._looks, now)
+            answers = self._answers(now)
             due = min(due, self._waiting.next_deadline())
             self._changed.notify_all()
-        for reply, answer in answers:
-            reply(answer)
+        self._write_down_and_give(answers)
         return due
 
     def _start_load(self, source: Source, number: int) -> None:

@@ -15,15 +15,17 @@ _KEPT_VERSIONS = 16  # of one name, beside those whose bytes are kept: enough to
 
 
 class Records:
-    """Reads every record once; every change is on disk when its method returns.
+    """Reads every record once. What ``put`` changes is on disk when it returns, the rest after ``write_down``.
 
-    Thread: any for every method.
+    Thread: any for every method. All but ``put`` and ``write_down`` return at once, whatever the disk does.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # the records
+        self._disk = threading.Lock()  # one writes at a time, what it wrote is never older; taken before the other
         self._records = ledger.load_all()
+        self._unwritten: set[str] = set()
 
     def next_version(self, name: str) -> int:
         """Return the number that a new flat file gets."""
@@ -36,12 +38,17 @@ class Records:
             return self._record(name).unloaded
 
     def set_unloaded(self, name: str, unloaded: bool) -> None:
-        """Write down whether a name is to stay out of memory."""
+        """Note whether a name is to stay out of memory."""
         with self._lock:
             record = self._record(name)
             if record.unloaded != unloaded:
                 record.unloaded = unloaded
-                self._save(record)
+                self._unwritten.add(name)
+
+    def is_kept(self, name: str, number: int) -> bool:
+        """Return whether the bytes of a version stay in the store."""
+        with self._lock:
+            return number in self._record(name).kept()
 
     def known(self, source: Source) -> tuple[int, str] | None:
         """Return version and SHA-256 of a source that was copied before and has not changed since."""
@@ -61,22 +68,35 @@ class Records:
         Raises:
             ModelError: ``STORE_FAILED`` (retryable).
         """
-        with self._lock:
-            record = self._record(source.name)
-            number = version_for(record, source, sha256)
-            record.put(number, VersionRecord(sha256, source.layout, source.identity))
-            self._trim(record)
-            self._ledger.save(record)
+        with self._disk:
+            with self._lock:
+                record = self._record(source.name)
+                number = version_for(record, source, sha256)
+                record.put(number, VersionRecord(sha256, source.layout, source.identity))
+                self._trim(record)
+            self._save(source.name)
             return number
 
     def on_serving(self, name: str, number: int) -> None:
-        """Write down what serves; what did before is the previous one."""
+        """Note what serves; what did before is the previous one."""
         with self._lock:
             record = self._record(name)
             if record.serving == number:
                 return
             record.previous, record.serving = record.serving, number
-            self._save(record)
+            self._unwritten.add(name)
+
+    def write_down(self) -> bool:
+        """Bring the disk up to what was noted; return whether there was anything. Slow."""
+        with self._lock:
+            names, self._unwritten = self._unwritten, set()
+        for name in sorted(names):
+            try:
+                with self._disk:
+                    self._save(name)
+            except ModelError as error:
+                LOG.warning("%s: %s; a restart may not know of the last change", name, error)
+        return bool(names)
 
     def blobs(self) -> set[str]:
         """Return every blob that some name needs, or may need again without a copy from the folder."""
@@ -91,12 +111,12 @@ class Records:
     def _record(self, name: str) -> NameRecord:
         return self._records.setdefault(name, NameRecord(name))
 
-    def _save(self, record: NameRecord) -> None:
-        try:
-            self._ledger.save(record)
-        except ModelError as error:
-            LOG.warning("%s: %s; a restart may not know of the last change", record.name, error)
+    def _save(self, name: str) -> None:
+        with self._lock:
+            record = self._record(name)
+            copy = replace(record, versions=dict(record.versions))
+        self._ledger.save(copy)
 
     def _trim(self, record: NameRecord) -> None:
-        kept = {record.serving, record.previous, record.pinned, *sorted(record.versions)[-_KEPT_VERSIONS:]}
+        kept = {*record.kept(), *sorted(record.versions)[-_KEPT_VERSIONS:]}
         record.versions = {number: replace(version) for number, version in record.versions.items() if number in kept}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmdaemon.registry.registry import Registry, Standing
 from mmwire.errors import CapacityError, MmError
 
 Reply = Callable[[dict[str, Any] | MmError], None]
+Answer = tuple[Reply, dict[str, Any] | MmError]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,18 +48,26 @@ class Waiting:
         """Return when the next one stops waiting, in monotonic seconds."""
         return min((wait.deadline for wait in self._waits), default=math.inf)
 
-    def due(self, registry: Registry, looks: int, now: float) -> list[tuple[Reply, dict[str, Any] | MmError]]:
-        """Return the answers that can be given now, and forget who waited for them."""
-        answers: list[tuple[Reply, dict[str, Any] | MmError]] = []
+    def due(self, registry: Registry, looks: int, overtaken: Container[str], now: float) -> list[Answer]:
+        """Return the answers that can be given now, and forget who waited for them.
+
+        Args:
+            registry: How the models stand.
+            looks: How many looks were taken.
+            overtaken: Names of which something newer is known than the registry shows.
+            now: Monotonic seconds.
+        """
+        answers: list[Answer] = []
         for wait in list(self._waits):
-            answer = self._answer(wait, registry, looks, now)
+            is_newest_open = wait.name in overtaken and not wait.version and not wait.sha256
+            answer = self._answer(wait, registry, looks >= wait.after_look and not is_newest_open, now)
             if answer is not None:
                 self._waits.remove(wait)
                 answers.append((wait.reply, answer))
         return answers
 
-    def _answer(self, wait: Wait, registry: Registry, looks: int, now: float) -> dict[str, Any] | MmError | None:
-        if looks >= wait.after_look:
+    def _answer(self, wait: Wait, registry: Registry, is_known: bool, now: float) -> dict[str, Any] | MmError | None:
+        if is_known:
             standing, reason = registry.standing(wait.name, wait.version, wait.sha256)
             if standing is Standing.SERVES:
                 return registry.document(wait.name)

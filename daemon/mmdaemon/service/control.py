@@ -132,10 +132,7 @@ class Control:
     def unload(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """Take a model out of memory."""
         with self._reconciler.monitor:
-            name = self._known(arguments)
-            self._reconciler.unload(name)
-            document = self._registry.document(name)
-        reply(document)
+            self._reconciler.unload(self._known(arguments), reply)
 
     def _known(self, arguments: Mapping[str, Any]) -> str:
         name = _text(arguments, "model")

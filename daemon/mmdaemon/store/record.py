@@ -86,10 +86,13 @@ class NameRecord:
         self.versions[number] = version
         self.next_version = max(self.next_version, number + 1)
 
+    def kept(self) -> set[int]:
+        """Return the versions whose bytes must stay: the serving one, the one before, and the pinned one."""
+        return {number for number in (self.serving, self.previous, self.pinned) if number in self.versions}
+
     def blobs(self) -> set[str]:
-        """Return the blobs that must stay: of the serving version, the one before, and the pinned one."""
-        wanted = (self.serving, self.previous, self.pinned)
-        return {self.versions[number].sha256 for number in wanted if number in self.versions}
+        """Return the blobs that must stay."""
+        return {self.versions[number].sha256 for number in self.kept()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -1,0 +1,230 @@
+"""The reconciler's looks, taken one by one: its thread is never started, and loads end when the test says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mmdaemon.loader.reconciler as module
+import tiny_tflite as tiny
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.reconciler import Pace, Reconciler
+from mmdaemon.pool.pool import Pool
+from mmdaemon.registry.registry import Registry
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.swap.swap import Swap
+from mmwire.errors import MmError
+from mmwire.manifest import ModelOptions
+from mmwire.tensor import SignatureSpec, TensorSpec
+
+SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
+LIMIT_S = 20.0
+
+
+class Later(Executor):
+    """Runs what it was given when the test says so."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Callable[[], None]] = []
+
+    def submit(self, task: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.tasks.append(lambda: future.set_result(task(*arguments)))
+        return future
+
+    def run(self) -> None:
+        while self.tasks:
+            self.tasks.pop(0)()
+
+
+class FakeArrivals:
+    def __init__(self) -> None:
+        self.counter: dict[str, int] = {}
+        self.written = 0
+        self.during_write: Callable[[], None] = lambda: None
+        self.breaks_for = ""
+        self._unwritten = False
+
+    def next_version(self, name: str) -> int:
+        return self.counter.get(name, 1)
+
+    def is_stored(self, _: Source) -> bool:
+        return False
+
+    def is_unloaded(self, _: str) -> bool:
+        return False
+
+    def is_kept(self, _name: str, _version: int) -> bool:
+        return False
+
+    def set_unloaded(self, _name: str, _unloaded: bool) -> None:
+        self._unwritten = True
+
+    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
+        self.counter[source.name] = number + 1
+        deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
+        return Arrived(deployment, f"{number:064x}", [], ModelOptions())
+
+    def on_serving(self, name: str, version: int) -> None:
+        if name == self.breaks_for:
+            raise ZeroDivisionError("a bug")
+        self._unwritten = True
+
+    def write_down(self) -> None:
+        if self._unwritten:
+            self._unwritten = False
+            self.during_write()
+            self.written += 1
+
+    def discard(self, arrived: Arrived) -> None:
+        raise AssertionError("nothing here is loaded in vain")
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.arrivals = FakeArrivals()
+        self.registry = Registry("fake")
+        self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.loads = Later()
+        self.answers: list[dict[str, Any] | MmError] = []
+        swap = Swap(self.pool, self.registry, lambda _: None)
+        pace = Pace(10.0, 0.0, 60.0, 3.0)
+        self.reconciler = Reconciler(folder, pace, self.arrivals, self.registry, swap, self.loads, lambda: None)
+
+    def put(self, name: str, value: float = 1.0) -> None:
+        part = self.folder / ".part"
+        part.write_bytes(tiny.add_constant(value))
+        part.rename(self.folder / f"{name}.tflite")
+
+    def step(self) -> None:
+        """Do what its thread would do next, if there is anything."""
+        if self.reconciler._has_work():
+            self.reconciler._step(0.0)
+
+    def serving(self, name: str) -> int:
+        with self.pool.scheduler() as scheduler:
+            lane = scheduler.lanes.get(name)
+            return lane.deployment.version if lane is not None and lane.deployment is not None else 0
+
+    def wait(self, name: str) -> None:
+        self.reconciler.wait_for(name, 0, "", float("inf"), self.answers.append)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_result_that_shows_a_bug_loses_no_other(world: World) -> None:
+    world.arrivals.breaks_for = "a"
+    world.put("a")
+    world.put("b")
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("b") == 1
+    assert world.reconciler.wait_decided(0.0)
+
+
+def test_a_wait_is_not_answered_with_what_was_on_its_way_when_a_newer_file_came(world: World) -> None:
+    world.put("a", 1)
+    world.step()
+    world.put("a", 2)
+    world.wait("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("a") == 1 and not world.answers
+    world.step()
+    world.loads.run()
+    world.step()
+    [answer] = world.answers
+    assert isinstance(answer, dict) and answer["version"] == 2
+
+
+def test_a_wait_is_answered_when_what_was_on_its_way_is_the_newest(world: World) -> None:
+    world.put("a", 1)
+    world.put("slow", 1)
+    world.step()
+    world.wait("a")
+    world.step()
+    world.loads.tasks.pop(0)()
+    world.step()
+    [answer] = world.answers
+    assert isinstance(answer, dict) and answer["version"] == 1
+
+
+def test_a_newer_file_is_taken_up_while_other_names_still_load(world: World) -> None:
+    world.put("a", 1)
+    world.put("slow", 1)
+    world.step()
+    world.put("a", 2)
+    world.reconciler.on_hint()
+    world.step()
+    world.loads.tasks.pop(0)()
+    world.step()
+    world.step()
+    world.loads.tasks.pop()()
+    world.step()
+    assert world.serving("a") == 2
+
+
+def test_a_load_that_ends_during_a_look_delays_no_newer_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks_whole = module.is_whole
+
+    def ends_a_load(source: Source) -> bool:
+        world.loads.run()
+        return looks_whole(source)
+
+    world.put("a", 1)
+    world.step()
+    world.put("a", 2)
+    world.put("b", 1)
+    monkeypatch.setattr(module, "is_whole", ends_a_load)
+    world.reconciler.on_hint()
+    for _ in range(3):
+        world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("a") == 2
+
+
+def test_what_serves_is_written_down_outside_of_the_monitor_and_before_the_answer(world: World) -> None:
+    def look_from_elsewhere() -> None:
+        assert not world.answers
+        found: list[bool] = []
+        elsewhere = threading.Thread(
+            target=lambda: found.append(world.reconciler.monitor.acquire(timeout=LIMIT_S / 20))
+        )
+        elsewhere.start()
+        elsewhere.join(LIMIT_S)
+        assert found == [True], "OPEN and status would wait for the disk"
+
+    world.arrivals.during_write = look_from_elsewhere
+    world.put("a")
+    world.wait("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.arrivals.written == 1 and len(world.answers) == 1
+
+
+def test_unloading_is_answered_once_it_was_written_down(world: World) -> None:
+    world.put("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    written = world.arrivals.written
+    world.reconciler.unload("a", world.answers.append)
+    assert not world.answers and not world.serving("a")
+    world.step()
+    assert world.arrivals.written == written + 1
+    [answer] = world.answers
+    assert isinstance(answer, dict) and answer["state"] in ("unloaded", "retiring")

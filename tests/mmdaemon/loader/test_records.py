@@ -1,0 +1,57 @@
+"""Records: what is asked under a monitor never waits for the disk."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.loader.records import Records
+from mmdaemon.store.layout import Layout
+from mmdaemon.store.ledger import Ledger
+from mmdaemon.store.record import NameRecord
+
+LIMIT_S = 20.0
+SOURCE = Source("a", None, "tflite", Path("/m/a.tflite"), FileIdentity(1, 2, 3, 4, 5))
+
+
+class SlowLedger(Ledger):
+    """A disk that takes a record when the test says so."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self.writing = threading.Event()
+        self.go_on = threading.Event()
+
+    def save(self, record: NameRecord) -> None:
+        self.writing.set()
+        assert self.go_on.wait(LIMIT_S)
+        super().save(record)
+
+
+def test_nothing_but_the_writer_waits_for_a_slow_disk(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    ledger = SlowLedger(layout)
+    records = Records(ledger)
+    writer = threading.Thread(target=records.put, args=(SOURCE, "0" * 64))
+    writer.start()
+    assert ledger.writing.wait(LIMIT_S)
+    asked: list[object] = []
+
+    def ask() -> None:
+        records.on_serving("a", 1)
+        records.set_unloaded("a", True)
+        asked.extend([records.next_version("a"), records.is_stored(SOURCE), records.is_unloaded("a")])
+        asked.append(records.is_kept("a", 1))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(LIMIT_S / 10)
+    ledger.go_on.set()
+    writer.join(LIMIT_S)
+    assert asked == [2, True, True, True]
+    assert records.write_down() and not records.write_down()
+    read = ledger.load("a")
+    assert (read.serving, read.unloaded, read.next_version) == (1, True, 2)
