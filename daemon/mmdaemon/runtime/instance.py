@@ -117,21 +117,30 @@ class InterpreterInstance:
                 graph.resize(list(shapes))
             except (RuntimeError, ValueError) as error:
                 raise _failure(error) from None
-        outputs = self._invoke(graph, values)
-        self._resized[graph.spec.name] = shapes
+        self._resized[graph.spec.name] = shapes  # a fresh interpreter, after the run, has its own again
+        try:
+            outputs = self._invoke(graph, values)
+        except InferenceError:
+            self._resized.pop(graph.spec.name, None)
+            raise
         return Answer(outputs, tuple(output.shape for output in outputs))
 
     def _invoke(self, graph: Subgraph, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         try:
-            outputs = graph.compute(values)
-            if self._traits.state is ModelState.RESOURCES:
-                self._start()
-            elif self._traits.state is ModelState.VARIABLES:
-                for interpreter in self._interpreters:
-                    interpreter.reset_all_variables()
+            try:
+                return graph.compute(values)
+            finally:  # one that failed may have changed the state before
+                self._forget()
         except (RuntimeError, ValueError) as error:
             raise _failure(error) from None
-        return outputs
+
+    def _forget(self) -> None:
+        """Bring the model back to its beginning."""
+        if self._traits.state is ModelState.RESOURCES:
+            self._start()
+        elif self._traits.state is ModelState.VARIABLES:
+            for interpreter in self._interpreters:
+                interpreter.reset_all_variables()
 
 
 def whole_inputs(signature: SignatureSpec, payload: bytes | memoryview, rows: int) -> list[NDArray[Any]]:

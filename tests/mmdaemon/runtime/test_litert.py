@@ -12,6 +12,7 @@ import tiny_tflite as tiny
 from mmdaemon.runtime.examine import BATCH, examine
 from mmdaemon.runtime.interface import Traits
 from mmdaemon.runtime.litert import LiteRt
+from mmdaemon.runtime.subgraph import Subgraph
 from mmwire.errors import MmError, RequestError
 from mmwire.tflite import ModelState
 
@@ -76,6 +77,27 @@ def test_resources_are_reset_before_every_row(tmp_path: Path) -> None:
     for _ in range(3):
         assert run(instance, np.float32([[1, 2]]))[0].tolist() == [[1, 2]]
     assert run(instance, np.float32([[1, 2], [3, 4]]), rows=2)[0].tolist() == [[1, 2], [3, 4]]
+
+
+def test_resources_are_reset_after_a_run_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = load(tmp_path, tiny.counter(), state=ModelState.RESOURCES)
+    compute = Subgraph.compute
+
+    def fails_at_the_end(graph: Subgraph, values: Any) -> Any:
+        compute(graph, values)
+        raise RuntimeError("a later operator refuses")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Subgraph, "compute", fails_at_the_end)
+        with pytest.raises(MmError):
+            run(instance, np.float32([[1, 2]]))
+    assert run(instance, np.float32([[1, 2]]))[0].tolist() == [[1, 2]]
+
+
+def test_a_model_with_resources_takes_the_same_explicit_shapes_again(tmp_path: Path) -> None:
+    instance = load(tmp_path, tiny.counter(), state=ModelState.RESOURCES)
+    for _ in range(3):
+        assert run(instance, np.ones((2, 2), np.float32), shapes=[(2, 2)])[0].tolist() == [[1, 1], [1, 1]]
 
 
 def test_without_the_trait_resources_would_remember(tmp_path: Path) -> None:
