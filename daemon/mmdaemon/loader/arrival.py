@@ -110,6 +110,7 @@ class Arrival:
     def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
         threads = min(options.threads, self._bounds.cores)
         embedded = self._labels_within(blob)
+        labels = parse_labels(_text(source.labels)) if source.labels else embedded  # nothing is loaded in vain
         verdict = self._verdict(blob, threads)
         recipe = Recipe(blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
         instance = self._instances.load(recipe)
@@ -122,7 +123,6 @@ class Arrival:
             [instance],
         )
         self._instances.adopt(deployment, recipe)
-        labels = parse_labels(_text(source.labels)) if source.labels else embedded
         return Arrived(deployment, blob.sha256, labels, options, _traits(verdict, blob))
 
     def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
