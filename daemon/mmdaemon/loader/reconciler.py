@@ -272,6 +272,8 @@ class Reconciler:
 
     def _start_load(self, source: Source, number: int) -> None:
         def on_done(future: Future[Arrived | Refused]) -> None:
+            if future.cancelled():  # the daemon is on its way out
+                return
             try:
                 result = future.result()
             except Exception as error:

@@ -32,9 +32,11 @@ class Later(Executor):
 
     def __init__(self) -> None:
         self.tasks: list[Callable[[], None]] = []
+        self.futures: list[Future[Any]] = []
 
     def submit(self, task: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
         future: Future[Any] = Future()
+        self.futures.append(future)
         self.tasks.append(lambda: future.set_result(task(*arguments)))
         return future
 
@@ -228,3 +230,12 @@ def test_unloading_is_answered_once_it_was_written_down(world: World) -> None:
     assert world.arrivals.written == written + 1
     [answer] = world.answers
     assert isinstance(answer, dict) and answer["state"] in ("unloaded", "retiring")
+
+
+def test_a_load_that_the_end_of_the_daemon_cancels_is_no_bug(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bugs: list[str] = []
+    monkeypatch.setattr(module, "log_bug", lambda doing, _: bugs.append(doing))
+    world.put("a")
+    world.step()
+    assert world.loads.futures.pop().cancel()
+    assert not bugs
