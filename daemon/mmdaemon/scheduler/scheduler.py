@@ -122,7 +122,7 @@ class Scheduler:
     def take(self, now: float) -> Lease | None:
         """Return the next request to run, None when there is none that could run now."""
         lease = self._next(now)
-        if lease is not None and self.backlog:
+        if self.backlog:
             self._follow_up()
         return lease
 
@@ -243,7 +243,11 @@ class Scheduler:
         """Ask for what lets a waiting request run: a thread, or one more instance (rule 5)."""
         for lane in self.backlog.turns():
             deployment = lane.deployment
-            if deployment is None or not self._fits(deployment):
+            if deployment is None:
+                continue
+            if not self._fits(deployment):
+                if deployment.idle:
+                    return  # it holds its turn (rule 4)
                 continue
             if deployment.idle:
                 self._effects.wake()
@@ -276,10 +280,12 @@ class Scheduler:
             self._on_left(lane)
 
     def _on_left(self, lane: Lane) -> None:
-        """Go on to the others when the lane that held its turn waits no more."""
-        if lane is self._held and not lane.waiting:
+        """Go on to the others when a lane that may have held its turn waits no more."""
+        if lane.waiting:
+            return
+        if lane is self._held:
             self._held = None
-            self._follow_up()
+        self._follow_up()
 
 
 def _too_late() -> CapacityError:

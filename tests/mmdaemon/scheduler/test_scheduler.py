@@ -103,6 +103,29 @@ def test_asks_for_one_more_instance_only_when_a_request_waits_and_cores_are_free
     assert effects.grown == [serving], "no more than max_instances"
 
 
+def test_asks_for_one_more_instance_when_another_model_gives_its_core_back(effects: FakeEffects) -> None:
+    scheduler = Scheduler(2, 4, 1_000, effects)
+    scheduler.publish(deployment("a"))
+    scheduler.publish(deployment("b"))
+    first, second = (scheduler.admit(request(name), 0.0, True) for name in "ab")
+    assert first is not None and second is not None
+    scheduler.admit(request("a"), 0.0, True)
+    assert not effects.grown, "both cores are in use"
+    assert scheduler.finish(second, 0.0, False) is None
+    assert effects.grown == [first.deployment]
+
+
+def test_nobody_is_woken_for_what_may_not_overtake(effects: FakeEffects) -> None:
+    scheduler = Scheduler(2, 4, 1_000, effects)
+    scheduler.publish(deployment("narrow"))
+    scheduler.publish(deployment("wide", cost=2))
+    scheduler.publish(deployment("other"))
+    scheduler.admit(request("narrow"), 0.0, True)
+    scheduler.admit(request("wide"), 0.0, True)
+    scheduler.admit(request("other"), 0.0, True)
+    assert not effects.wakes
+
+
 def test_an_instance_that_cannot_be_had_is_not_asked_for_again(scheduler: Scheduler, effects: FakeEffects) -> None:
     serving = scheduler.lanes["m"].deployment
     assert serving is not None
@@ -300,6 +323,23 @@ def test_draining_refuses_new_requests_and_answers_old_ones(scheduler: Scheduler
     assert scheduler.is_quiet
 
 
+def can_start(scheduler: Scheduler) -> bool:
+    """Return whether ``take`` would find something."""
+    for lane in scheduler.backlog.turns():
+        if lane.deployment is not None and lane.deployment.idle:
+            return scheduler.busy + lane.deployment.cost <= scheduler.cores
+    return False
+
+
+def can_grow(scheduler: Scheduler) -> bool:
+    """Return whether the lane whose turn it is waits for an instance while its cores are free."""
+    lane = next(scheduler.backlog.turns(), None)
+    if lane is None or lane.deployment is None or lane.deployment.idle or lane.deployment.growing:
+        return False
+    has_cores = scheduler.busy + lane.deployment.cost <= scheduler.cores
+    return has_cores and lane.deployment.instances < lane.deployment.max_instances
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_schedules_keep_the_invariants(seed: int) -> None:
     """Every admitted request ends exactly once; cores and instances are never oversold; versions never go back."""
@@ -358,6 +398,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
             end(lease.request)
             begin(scheduler.finish(lease, now, chance.random() < 0.1))
         elif event < 0.80:
+            effects.wakes = 0
             begin(scheduler.take(now))
         elif event < 0.85:
             scheduler.expire(now)
@@ -380,6 +421,12 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
         assert scheduler.busy == sum(lease.deployment.cost for lease in leases) <= scheduler.cores
         assert scheduler.backlog.requests == sum(len(lane.waiting) for lane in scheduler.lanes.values())
         assert scheduler.backlog.bytes == 4 * scheduler.backlog.requests
+        if chance.random() < 0.5:  # the thread that was woken comes
+            while effects.wakes:
+                effects.wakes = 0
+                begin(scheduler.take(now))
+        assert effects.wakes or not can_start(scheduler), "a request could run and nobody comes for it"
+        assert effects.wakes or not can_grow(scheduler), "an instance would help and nobody loads one"
     while leases:
         lease = leases.pop()
         leased.discard(id(lease.instance))
