@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +12,8 @@ import click
 
 from mmdaemon.config.load import load_config
 from mmdaemon.config.schema import Config
-from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
 from mmdaemon.probe.limit import Limits
 from mmdaemon.probe.probe import Probe
-from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
-from mmdaemon.service.notify import Notifier, watchdog_interval_s
 from mmdaemon.telemetry.log import set_up_log
 from mmwire.errors import MmError
 
@@ -58,30 +53,20 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
         ConfigError: It cannot start.
     """
     set_up_log(config.service.log_level)
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    inherited = inherited_sockets(os.environ)
-    path = config.paths.socket
-    listening = inherited[0] if inherited else open_socket(path, config.socket.mode, config.socket.group)
-    identity = None if inherited else path.lstat()
-    limits = Limits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024)
-    probe = Probe(limits, config.limits.cores)
+    probe = Probe(
+        Limits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024), config.limits.cores
+    )
     try:
-        if not (config.paths.store / "verdicts").is_dir():  # every model will be tried: let the helper start meanwhile
-            threading.Thread(target=_start, args=(probe,), name="mm-probe-start", daemon=True).start()
-        from mmdaemon.app import App  # loads the runtime; --help and --check do without
+        if not (config.paths.store / "verdicts").is_dir():  # every model will be tried: the helper warms up meanwhile
+            with contextlib.suppress(MmError):  # the first model that is tried will say so
+                probe.start()
+        # Numpy's OpenBLAS would start threads that nothing here uses: 30 ms, and memory, a core.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        from mmdaemon.app import run  # loads the runtime; --help and --check do without
 
-        app = App(config, listening, probe)
-        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
+        return run(config, read, probe)
     finally:
         probe.stop()
-        listening.close()
-        if identity is not None:
-            remove_socket(path, identity)
-
-
-def _start(probe: Probe) -> None:
-    with contextlib.suppress(MmError):  # the first model that is tried will say so
-        probe.start()
 
 
 def main() -> None:

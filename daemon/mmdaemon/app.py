@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 from mmdaemon import __version__
 from mmdaemon.config.schema import Config
 from mmdaemon.folder.watch import Watcher
+from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
 from mmdaemon.loader.arrival import Arrival, Bounds
@@ -23,6 +27,8 @@ from mmdaemon.runtime.interface import Instance, describe
 from mmdaemon.runtime.selection import select_runtime
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.service.control import Control
+from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
+from mmdaemon.service.notify import Notifier, watchdog_interval_s
 from mmdaemon.store.blob import Blobs
 from mmdaemon.store.cpu import this_cpu
 from mmdaemon.store.layout import Layout
@@ -140,6 +146,33 @@ class App:
 
     def _on_disposed(self) -> None:
         self.reconciler.on_hint()
+
+
+def run(config: Config, read: Callable[[], Config], probe: Probe) -> int:
+    """Serve until told to stop; return the exit status.
+
+    Args:
+        config: What to serve with.
+        read: Reads the configuration again.
+        probe: Tries models; its helper may be on its way already.
+
+    Raises:
+        ConfigError: It cannot start.
+
+    Thread: the main one, before any other was started.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    inherited = inherited_sockets(os.environ)
+    path = config.paths.socket
+    listening = inherited[0] if inherited else open_socket(path, config.socket.mode, config.socket.group)
+    identity = None if inherited else path.lstat()
+    try:
+        app = App(config, listening, probe)
+        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
+    finally:
+        listening.close()
+        if identity is not None:
+            remove_socket(path, identity)
 
 
 def pace_of(config: Config) -> Pace:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ from pathlib import Path
 from mmclient import Client
 
 BIN = Path(sys.executable).parent
+# As an installed product runs: its byte code is on disk, wherever this environment forbids to write it.
+INSTALLED = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / f"mmdaemon-bench-{os.getuid()}"),
+}
 
 
 class Daemon:
@@ -37,7 +43,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 [BIN / "mmdaemon", "--models", self.models, "--store", self.store, "--socket", self.socket],
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "NOTIFY_SOCKET": str(notify)},
+                env={**INSTALLED, "NOTIFY_SOCKET": str(notify)},
             )
             while not heard.recv(4096).startswith(b"READY=1"):
                 pass

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tests.bench.daemon import BIN, Daemon, daemon
+from tests.bench.daemon import BIN, INSTALLED, Daemon, daemon
 from tests.bench.models import many_models, measured_models
 
 from mmclient import Client
@@ -53,7 +53,7 @@ def _report_idle(folder: Path) -> None:
         taken: list[float] = []
         for _ in range(2 * ROUNDS):
             before = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
+            subprocess.run(command, check=True, capture_output=True, env=INSTALLED)
             taken.append((time.perf_counter() - before) * 1e3)
         _line("mmctl predict of one row, whole process, p50", f"{statistics.median(taken):.0f} ms")
 
@@ -84,7 +84,7 @@ def _report_start(folder: Path) -> None:
     known: list[float] = []
     for number in range(ROUNDS):
         before = time.perf_counter()
-        subprocess.run([sys.executable, "-c", _PLAIN, *map(str, paths)], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-c", _PLAIN, *map(str, paths)], check=True, capture_output=True, env=INSTALLED)
         plain.append(time.perf_counter() - before)
         running = Daemon(folder)
         running.store = folder / f"store{number}"

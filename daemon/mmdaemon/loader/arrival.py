@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions, parse_labels, parse_options
-from mmwire.tflite import LABELS_ENTRY, ModelState, outline, verify_content
+from mmwire.tflite import ModelState
 
 _SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
 
@@ -109,8 +108,7 @@ class Arrival:
 
     def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
         threads = min(options.threads, self._bounds.cores)
-        embedded = self._labels_within(blob)
-        labels = parse_labels(_text(source.labels)) if source.labels else embedded  # nothing is loaded in vain
+        sidecar = parse_labels(_text(source.labels)) if source.labels else None  # first: nothing is loaded in vain
         verdict = self._verdict(blob, threads)
         recipe = Recipe(blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
         instance = self._instances.load(recipe)
@@ -123,6 +121,7 @@ class Arrival:
             [instance],
         )
         self._instances.adopt(deployment, recipe)
+        labels = verdict.labels if sidecar is None else sidecar
         return Arrived(deployment, blob.sha256, labels, options, _traits(verdict, blob))
 
     def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
@@ -135,19 +134,6 @@ class Arrival:
         if not verdict.ok:
             raise verdict.error()
         return verdict
-
-    def _labels_within(self, blob: OpenBlob) -> Sequence[str]:
-        """Return the labels that the file carries, once it is what its own digest says.
-
-        Raises:
-            ModelError: ``MODEL_INVALID``, ``DIGEST_MISMATCH``.
-        """
-        if blob.size == 0:
-            outline(b"")
-        with mmap.mmap(blob.fd, blob.size, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
-            file = outline(view)
-            verify_content(view, file)
-            return parse_labels((file.entry(view, LABELS_ENTRY) or b"").decode("utf-8", "replace"))
 
 
 def _text(sidecar: Sidecar) -> str:

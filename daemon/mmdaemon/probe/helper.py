@@ -71,7 +71,8 @@ class Helper:
         """Serve until the daemon is gone; then nothing of this process is left either."""
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._daemon, select.POLLIN)
-        self._control.send(READY)
+        with contextlib.suppress(ConnectionError):  # a daemon that ended meanwhile is seen below
+            self._control.send(READY)
         while True:
             ready = [descriptor for descriptor, _ in self._poll.poll(self._wait_ms())]
             for descriptor in ready:

@@ -46,14 +46,15 @@ class Probe:
         self.restarts = 0
 
     def start(self) -> None:
-        """Start the helper, so that the first check need not. Idempotent; also after ``stop``.
+        """Start the helper, so that it is warm when the first check comes. Idempotent; also after ``stop``.
 
         Raises:
-            InternalError: ``INTERNAL``: it does not come up.
+            InternalError: ``INTERNAL``: there is no process for it.
         """
         with self._lock:
             self._stopped = False
-        self._running()
+            if self._helper is None:
+                self._helper = HelperProcess.start(self._examiner, self._warm_up)
 
     def stop(self) -> None:
         """End the helper and all trials; checks under way return a transient verdict. Idempotent."""
@@ -84,16 +85,18 @@ class Probe:
             return verdict
 
     def _try(self, blob: OpenBlob, threads: int, limits: Limits) -> Verdict:
+        failure = "the probe's helper process died twice meanwhile"
         for _ in range(2):
             try:
                 helper = self._running()
                 verdict = self._ask(helper, blob, threads, limits)
             except InternalError as error:
-                return not_tried(error.message)
+                failure = error.message
+                continue
             if verdict is not None:
                 return verdict
             self._replace(helper)
-        return not_tried("the probe's helper process died twice meanwhile")
+        return not_tried(failure)
 
     def _ask(self, helper: HelperProcess, blob: OpenBlob, threads: int, limits: Limits) -> Verdict | None:
         """Return the helper's verdict, None when it died or hangs.
@@ -118,7 +121,7 @@ class Probe:
             os.close(ours)
 
     def _running(self) -> HelperProcess:
-        """Return the helper, started if there is none.
+        """Return the helper, warm; started if there is none.
 
         Raises:
             InternalError: ``INTERNAL``: it does not come up, or the probe was stopped.
@@ -128,6 +131,11 @@ class Probe:
                 raise InternalError("INTERNAL", "the probe was stopped", retryable=True)
             if self._helper is None:
                 self._helper = HelperProcess.start(self._examiner, self._warm_up)
+            try:
+                self._helper.wait_warm()
+            except InternalError:
+                self._helper = None
+                raise
             return self._helper
 
     def _replace(self, dead: HelperProcess) -> None:

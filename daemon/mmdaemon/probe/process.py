@@ -26,7 +26,7 @@ class HelperProcess:
         process: It.
         control: The socket that requests go through.
 
-    Thread: any for every method; a packet on ``control`` goes as a whole.
+    Thread: any for every method, ``wait_warm`` one at a time; a packet on ``control`` goes as a whole.
     """
 
     def __init__(self, examiner: str, warm_up: str) -> None:
@@ -51,29 +51,35 @@ class HelperProcess:
                 start_new_session=True,  # Ctrl-C is the daemon's to decide about
             )
         self.control = ours
+        self._is_warm = False
 
     @classmethod
     def start(cls, examiner: str, warm_up: str) -> HelperProcess:
-        """Start one and wait until it is warm.
+        """Start one, and do not wait for it.
 
         Raises:
-            InternalError: ``INTERNAL``: it does not come up.
+            InternalError: ``INTERNAL``: there is no process for it.
         """
         try:
-            helper = cls(examiner, warm_up)
+            return cls(examiner, warm_up)
         except OSError as error:
             raise InternalError("INTERNAL", f"the probe's helper cannot be started: {error.strerror}") from None
-        if not helper._is_ready():
-            helper.stop()
-            status = helper.process.returncode
-            raise InternalError("INTERNAL", f"the probe's helper does not come up (status {status})", "see the log")
-        return helper
 
-    def _is_ready(self) -> bool:
+    def wait_warm(self) -> None:
+        """Block until it has imported what a trial needs. Idempotent.
+
+        Raises:
+            InternalError: ``INTERNAL``: it did not come up, and is gone.
+        """
+        if self._is_warm:
+            return
         readable, _, _ = select.select([self.control], [], [], _START_S)
         with contextlib.suppress(OSError):
-            return bool(readable) and self.control.recv(len(READY)) == READY
-        return False
+            self._is_warm = bool(readable) and self.control.recv(len(READY)) == READY
+        if not self._is_warm:
+            self.stop()
+            status = self.process.returncode
+            raise InternalError("INTERNAL", f"the probe's helper does not come up (status {status})", "see the log")
 
     def stop(self) -> None:
         """End it: end of file on its socket is the sign; its children die with it."""

@@ -15,6 +15,8 @@ from mmwire.tensor import SignatureSpec
 from mmwire.tflite import ModelState
 
 _SUFFIX = ".json"
+# Of what a trial finds out; another number makes every model be tried again.
+_EDITION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,12 @@ class Verdict:
         message: What was expected and what came.
         hint: What to do about it.
         transient: Whether another try may end otherwise; such a verdict is never kept.
-        phase: What was being done when it ended: import, load, run, batch.
+        phase: What was being done when it ended: import, read, load, run, batch.
         detail: The last words of the model's process, for ``mmctl show``.
         signatures: ``SignatureSpec.as_dict()`` of each.
         batch: Rows that one invocation may carry.
         state: How the model remembers.
+        labels: Those that the file carries, by index.
         load_ms: To load it.
         run_us: To run one row.
         memory_bytes: Growth of the resident set.
@@ -47,6 +50,7 @@ class Verdict:
     signatures: list[dict[str, Any]] = field(default_factory=list)
     batch: int = 1
     state: str = ModelState.NONE.value
+    labels: list[str] = field(default_factory=list)
     load_ms: float = 0.0
     run_us: float = 0.0
     memory_bytes: int = 0
@@ -81,6 +85,8 @@ class Verdict:
             raise ValueError(f"a verdict's code: {verdict.code!r:.60}")
         if verdict.batch < 1 or verdict.state not in tuple(ModelState) or verdict.memory_bytes < 0:
             raise ValueError("a verdict's batch, state or memory")
+        if not all(isinstance(label, str) for label in verdict.labels):
+            raise ValueError("a verdict's labels")
         try:
             specs = [SignatureSpec.from_dict(spec) for spec in verdict.signatures]
         except RemoteWireError as error:
@@ -101,6 +107,7 @@ _KINDS: dict[str, type] = {
     "signatures": list,
     "batch": int,
     "state": str,
+    "labels": list,
     "load_ms": float,
     "run_us": float,
     "memory_bytes": int,
@@ -115,7 +122,7 @@ def _fits(value: Any, kind: type) -> bool:
 
 def verdict_key(sha256: str, runtime: str, version: str, cpu: str) -> str:
     """Return the name of a verdict: the model's digest, then everything else that its outcome depends on."""
-    return f"{sha256}-{hashlib.sha256(repr((runtime, version, cpu)).encode()).hexdigest()[:16]}"
+    return f"{sha256}-{hashlib.sha256(repr((_EDITION, runtime, version, cpu)).encode()).hexdigest()[:16]}"
 
 
 class Verdicts:

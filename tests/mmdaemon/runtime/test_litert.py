@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import tiny_tflite as tiny
-from mmdaemon.runtime.examine import BATCH, examine
+from mmconvert.pack.seal import seal
+from mmdaemon.runtime.batching import BATCH
+from mmdaemon.runtime.examine import examine
 from mmdaemon.runtime.interface import Traits
 from mmdaemon.runtime.litert import LiteRt
 from mmdaemon.runtime.subgraph import Subgraph
@@ -163,7 +165,7 @@ def test_examine_tells_what_serving_needs(tmp_path: Path) -> None:
     assert facts["batch"] in (1, BATCH) and facts["state"] == "none"
     assert facts["signatures"][0]["inputs"][0] == {"name": "x", "dtype": "float32", "shape": [-1, 4]}
     assert facts["load_ms"] > 0 and facts["run_us"] > 0
-    assert phases == ["import", "load", "run", "batch"]
+    assert phases == ["import", "read", "load", "run", "batch"]
 
 
 def test_examine_never_batches_what_keeps_state(tmp_path: Path) -> None:
@@ -171,3 +173,24 @@ def test_examine_never_batches_what_keeps_state(tmp_path: Path) -> None:
     path.write_bytes(tiny.counter())
     facts = examine(str(path), 1, lambda _: None)
     assert (facts["batch"], facts["state"]) == (1, "resources")
+
+
+def test_examine_reads_the_labels_of_a_file_that_is_what_its_digest_says(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    sealed = seal(tiny.add_constant(1), ["yes", "no"], {})
+    path.write_bytes(sealed)
+    assert examine(str(path), 1, lambda _: None)["labels"] == ["yes", "no"]
+    path.write_bytes(sealed.replace(b"yes", b"yea"))
+    with pytest.raises(MmError) as caught:
+        examine(str(path), 1, lambda _: None)
+    assert caught.value.code == "DIGEST_MISMATCH"
+
+
+def test_examine_refuses_an_empty_file_and_labels_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"")
+    with pytest.raises(MmError, match="empty"):
+        examine(str(path), 1, lambda _: None)
+    path.write_bytes(tiny.add_constant(1, labels="x\n" * 300_000))
+    with pytest.raises(MmError, match="labels have 600000 bytes, expected at most 524288"):
+        examine(str(path), 1, lambda _: None)

@@ -1,0 +1,73 @@
+"""Does a model really gain from batches? Tried, not believed: many a signature claims rows that it cannot do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdaemon.runtime.interface import Instance
+from mmdaemon.runtime.sample import random, run
+from mmwire.errors import MmError
+from mmwire.tensor import SignatureSpec
+
+# Rows of a batch. Dense nets gain 2.3 to 2.6 times a row at 64; most of it is there at 32, for half the memory.
+BATCH = 32
+# A first look at fewer: what gains nothing here (convolutions do not) is spared the whole trial.
+_FEW = 4
+# A batch must cost at most this share of its rows run one by one, else it buys nothing for its memory.
+WORTHWHILE = 0.85
+# Rows and batches go through the same kernels in another order of additions: how far may they differ.
+FLOAT_TOLERANCE = 1e-3  # of the largest value in the output
+INTEGER_TOLERANCE = 3  # steps; XNNPACK against the plain kernels differed by 3 on a real int8 model
+# Only models whose rows are this cheap are tried: above it a batch saves nothing and the trial costs the start.
+TRIAL_ROW_US = 2_000.0
+
+
+def batches_well(by_row: Instance, load: Callable[[int], Instance], row_us: float) -> bool:
+    """Return whether batches give what rows give, for clearly less time. Every signature with rows must agree.
+
+    Args:
+        by_row: The model, loaded to run row by row.
+        load: Loads it to run batches of so many rows.
+        row_us: What a row took.
+    """
+    with_rows = {name: spec for name, spec in by_row.signatures.items() if spec.has_rows and spec.is_static}
+    if row_us > TRIAL_ROW_US or not with_rows:
+        return False
+    try:
+        return all(
+            _gains(by_row, load(rows), name, spec, rows) for rows in (_FEW, BATCH) for name, spec in with_rows.items()
+        )
+    except (MmError, RuntimeError, ValueError, MemoryError):
+        return False  # it cannot do batches: that is an answer, not a failure
+
+
+def _gains(by_row: Instance, by_batch: Instance, name: str, spec: SignatureSpec, rows: int) -> bool:
+    inputs = random(spec, rows)
+    expected = run(by_row, name, spec, inputs, rows)
+    got = run(by_batch, name, spec, inputs, rows)
+    if not all(_close(one, other) for one, other in zip(expected, got, strict=True)):
+        return False
+    row_s = min(_seconds(by_row, name, spec, inputs, rows) for _ in range(3))
+    batch_s = min(_seconds(by_batch, name, spec, inputs, rows) for _ in range(3))
+    return batch_s <= WORTHWHILE * row_s
+
+
+def _seconds(instance: Instance, name: str, spec: SignatureSpec, inputs: Sequence[NDArray[Any]], rows: int) -> float:
+    began = time.perf_counter()
+    run(instance, name, spec, inputs, rows)
+    return time.perf_counter() - began
+
+
+def _close(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind == "f":
+        limit = FLOAT_TOLERANCE * max(float(np.max(np.abs(one), initial=0.0)), 1e-6)
+        return bool(np.allclose(one, other, rtol=0, atol=limit, equal_nan=True))
+    difference = np.abs(one.astype(np.int64) - other.astype(np.int64))
+    return int(np.max(difference, initial=0)) <= INTEGER_TOLERANCE
