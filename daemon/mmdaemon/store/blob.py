@@ -6,7 +6,8 @@ import contextlib
 import errno
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmdaemon.folder.identity import FileIdentity
@@ -29,7 +30,7 @@ class Blob:
     Attributes:
         sha256: Of its bytes, in hex: its name.
         size: In bytes.
-        identity: Of the user's file at the moment of the copy.
+        identity: Of the user's file or folder at the moment of the copy.
         fd: Of the sealed memory that holds it, None when the disk does. The store's to close.
     """
 
@@ -83,20 +84,19 @@ class Blobs:
         self._fresh: set[str] = set()  # copied, and not yet named by any record that ``collect`` was told of
 
     def ingest(self, path: Path) -> Blob:
-        """Copy a user's file into the store, where it stays until ``collect``.
+        """Copy a user's file, or a SavedModel folder as an archive, into the store, where it stays until ``collect``.
 
         Raises:
             ModelError: ``MODEL_UNREADABLE``; ``MODEL_INVALID`` (retryable): it changed meanwhile; ``STORE_FAILED``:
                 neither disk nor memory takes it.
         """
-        source, identity = open_regular(path)
         try:
             try:
-                return self._to_disk(source, identity)
+                return self._to_disk(path)
             except OSError as error:
                 if error.errno not in _NO_DISK:
                     raise
-            return self._to_memory(source, identity)
+            return self._to_memory(path)
         except OSError as error:
             raise ModelError(
                 "STORE_FAILED",
@@ -104,35 +104,33 @@ class Blobs:
                 f"free some space in {self._layout.root}",
                 retryable=True,
             ) from None
-        finally:
-            os.close(source)
 
-    def _to_disk(self, source: int, identity: FileIdentity) -> Blob:
-        with temporary(self._layout.tmp) as (file, path):
-            sha256 = copy_verified(source, identity, file.write)
+    def _to_disk(self, path: Path) -> Blob:
+        with temporary(self._layout.tmp) as (file, copy):
+            blob = _copy(path, file.write)
             with self._lock:
-                self._fresh.add(sha256)
-            final = self._layout.blobs / sha256
-            if _size(final) == identity.size:  # its bytes are verified whenever it is opened
-                path.unlink()
+                self._fresh.add(blob.sha256)
+            final = self._layout.blobs / blob.sha256
+            if _size(final) == blob.size:  # its bytes are verified whenever it is opened
+                copy.unlink()
             else:
-                publish(file, path, final, BLOB_MODE)
-        return Blob(sha256, identity.size, identity)
+                publish(file, copy, final, BLOB_MODE)
+        return blob
 
-    def _to_memory(self, source: int, identity: FileIdentity) -> Blob:
+    def _to_memory(self, path: Path) -> Blob:
         descriptor = open_memory("blob")
         try:
-            sha256 = copy_verified(source, identity, lambda chunk: write_all(descriptor, chunk))
+            blob = _copy(path, lambda chunk: write_all(descriptor, chunk))
             seal(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         with self._lock:
-            self._fresh.add(sha256)
-            kept = self._memory.setdefault(sha256, descriptor)
+            self._fresh.add(blob.sha256)
+            kept = self._memory.setdefault(blob.sha256, descriptor)
         if kept != descriptor:
             os.close(descriptor)
-        return Blob(sha256, identity.size, identity, kept)
+        return replace(blob, fd=kept)
 
     def open(self, sha256: str) -> OpenBlob:
         """Open a blob and verify every byte of it.
@@ -198,6 +196,19 @@ class Blobs:
         with self._lock:
             while self._memory:
                 os.close(self._memory.popitem()[1])
+
+
+def _copy(path: Path, write: Callable[[bytes], object]) -> Blob:
+    if path.is_dir() and not path.is_symlink():
+        from mmdaemon.store.archive import pack  # tarfile takes 6 ms, which a box without SavedModels saves
+
+        sha256, size, identity = pack(path, write)
+        return Blob(sha256, size, identity)
+    source, identity = open_regular(path)
+    try:
+        return Blob(copy_verified(source, identity, write), identity.size, identity)
+    finally:
+        os.close(source)
 
 
 def _size(path: Path) -> int:

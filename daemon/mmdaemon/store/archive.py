@@ -1,0 +1,125 @@
+"""A SavedModel folder as one blob: an archive whose bytes follow from the files' paths and bytes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.opening import open_regular
+from mmdaemon.folder.place import listing, status_of
+from mmdaemon.folder.refusal import not_a_file, shown
+from mmdaemon.folder.subfolder import tree_identity
+from mmwire.errors import ModelError
+from mmwire.manifest import is_ignored
+
+_MAGIC = b"ustar"  # at byte 257 of the first header, POSIX.1-1988
+_MAGIC_AT = 257
+_MODE = 0o400
+
+
+def pack(folder: Path, write: Callable[[bytes], object]) -> tuple[str, int, FileIdentity]:
+    """Pass a folder's archive to ``write``; return its SHA-256 in hex, its size, and the folder's identity.
+
+    Raises:
+        ModelError: ``MODEL_UNREADABLE``; ``MODEL_INVALID`` (retryable): it changed meanwhile.
+        OSError: From ``write``.
+    """
+    sink = _Sink(write)
+    try:
+        identity = tree_identity(folder)
+        with tarfile.open(fileobj=cast(Any, sink), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+            for path in _files(folder):
+                _add(archive, folder, path)
+        changed = tree_identity(folder) != identity
+    except FileNotFoundError:
+        changed = True
+    except tarfile.TarError as error:
+        raise ModelError("MODEL_UNREADABLE", f"{shown(folder)}: {error}") from None
+    if changed:
+        raise ModelError("MODEL_INVALID", "the folder is still changing", "it is tried again", retryable=True)
+    return sink.digest.hexdigest(), sink.size, identity
+
+
+def unpack(blob: str, folder: Path) -> None:
+    """Write the files of an archive into an empty folder.
+
+    Args:
+        blob: A path to an archive that ``pack`` made.
+        folder: Exists.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: not such an archive.
+        OSError: The disk does not take it.
+    """
+    try:
+        with tarfile.open(blob, "r:") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if not member.isreg() or name.is_absolute() or ".." in name.parts:
+                    raise ModelError("MODEL_INVALID", f"the archive has {member.name!r}, which is no plain file")
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source = archive.extractfile(member)
+                if source is not None:
+                    with target.open("xb") as file:
+                        while chunk := source.read(1024 * 1024):
+                            file.write(chunk)
+    except tarfile.TarError as error:
+        raise ModelError("MODEL_INVALID", f"the stored SavedModel cannot be unpacked: {error}") from None
+
+
+def is_archive(descriptor: int) -> bool:
+    """Return whether a blob is a packed folder rather than a model file."""
+    return os.pread(descriptor, len(_MAGIC), _MAGIC_AT) == _MAGIC
+
+
+class _Sink:
+    """Hashes and counts what goes through."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self._write = write
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        self._write(data)
+        return len(data)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files beneath a folder, in the order of their names; partial and hidden ones are not its own."""
+    for name in listing(folder):
+        if is_ignored(name):
+            continue
+        path = folder / name
+        if stat.S_ISDIR(status_of(path).st_mode):
+            yield from _files(path)
+        else:
+            yield path
+
+
+def _add(archive: tarfile.TarFile, folder: Path, path: Path) -> None:
+    try:
+        descriptor, identity = open_regular(path)
+    except ModelError:
+        kind = stat.S_IFMT(status_of(path).st_mode)
+        if kind != stat.S_IFREG:
+            raise not_a_file(path, kind) from None
+        raise
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+        member.size, member.mode = identity.size, _MODE
+        try:
+            archive.addfile(member, file)
+        except OSError as error:
+            if error.args and "unexpected end of data" in str(error.args[0]):  # it shrank: the caller sees it changed
+                raise FileNotFoundError(path) from None
+            raise
