@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from mmdaemon.config.schema import Config
 from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
 from mmdaemon.probe.limit import Limits
 from mmdaemon.probe.probe import Probe
+from mmdaemon.service.health import CHECK_S
 from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
 from mmdaemon.service.notify import Notifier, watchdog_interval_s
 from mmdaemon.telemetry.log import set_up_log
@@ -58,6 +60,7 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
         ConfigError: It cannot start.
     """
     set_up_log(config.service.log_level)
+    faulthandler.enable()  # systemd ends a hung daemon with SIGABRT: the log then says where each thread was
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     inherited = inherited_sockets(os.environ)
     path = config.paths.socket
@@ -70,8 +73,9 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
             threading.Thread(target=_start, args=(probe,), name="mm-probe-start", daemon=True).start()
         from mmdaemon.app import App  # loads the runtime; --help and --check do without
 
-        app = App(config, listening, probe)
-        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
+        watchdog_s = watchdog_interval_s(os.environ)
+        app = App(config, listening, probe, watchdog_s or CHECK_S)
+        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_s is not None).run()
     finally:
         probe.stop()
         listening.close()
