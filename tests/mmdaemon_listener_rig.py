@@ -60,6 +60,10 @@ class Gate:
             self._permits += 1
             self._changed.notify_all()
 
+    def close(self) -> None:
+        with self._changed:
+            self._is_open = False
+
     def open(self) -> None:
         with self._changed:
             self._is_open = True

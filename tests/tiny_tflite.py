@@ -14,6 +14,7 @@ _TYPES = {
     "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8,
     "int32": schema.TensorType.INT32,
+    "bool": schema.TensorType.BOOL,
     "string": schema.TensorType.STRING,
     "resource": schema.TensorType.RESOURCE,
     "complex64": schema.TensorType.COMPLEX64,
@@ -162,9 +163,7 @@ def counter() -> bytes:
     made.signature("serving_default", {"x": x}, {"y": y})
     main = made.graph
     main.inputs, main.outputs = [x], [y]
-    made.graph = schema.SubGraphT()
-    made.graph.tensors, made.graph.operators = [], []
-    made.model.subgraphs.append(made.graph)
+    _next_graph(made)
     handle, zero = made.tensor("handle", "resource", [1]), made.tensor("zero", "float32", [1, 2], [[0, 0]])
     _var_handle(made, handle)
     _assign(made, handle, zero)
@@ -180,6 +179,35 @@ def _var_handle(made: Builder, handle: int) -> None:
 def _assign(made: Builder, handle: int, value: int) -> None:
     options, kind = schema.AssignVariableOptionsT(), schema.BuiltinOptions.AssignVariableOptions
     made.op(schema.BuiltinOperator.ASSIGN_VARIABLE, [handle, value], [], options, kind)
+
+
+def countdown() -> bytes:
+    """``while x > 100: x = x - 1``: takes as long as the input says; for ever from 1e9, where a float stands still."""
+    made = Builder()
+    x, y = made.tensor("x", "float32", [1]), made.tensor("y", "float32", [1])
+    loop = schema.WhileOptionsT()
+    loop.condSubgraphIndex, loop.bodySubgraphIndex = 1, 2
+    made.op(schema.BuiltinOperator.WHILE, [x], [y], loop, schema.BuiltinOptions.WhileOptions)
+    made.signature("serving_default", {"x": x}, {"y": y})
+    main = made.graph
+    main.inputs, main.outputs = [x], [y]
+    _next_graph(made)
+    x, goes_on = made.tensor("x", "float32", [1]), made.tensor("goes_on", "bool", [1])
+    hundred = made.tensor("hundred", "float32", [1], [100])
+    options, kind = schema.GreaterOptionsT(), schema.BuiltinOptions.GreaterOptions
+    made.op(schema.BuiltinOperator.GREATER, [x, hundred], [goes_on], options, kind)
+    made.graph.inputs, made.graph.outputs = [x], [goes_on]
+    _next_graph(made)
+    x, y = made.tensor("x", "float32", [1]), made.tensor("y", "float32", [1])
+    one = made.tensor("one", "float32", [1], [1])
+    made.op(schema.BuiltinOperator.SUB, [x, one], [y], schema.SubOptionsT(), schema.BuiltinOptions.SubOptions)
+    return made.build([x], [y])
+
+
+def _next_graph(made: Builder) -> None:
+    made.graph = schema.SubGraphT()
+    made.graph.tensors, made.graph.operators = [], []
+    made.model.subgraphs.append(made.graph)
 
 
 def custom_op() -> bytes:

@@ -18,7 +18,8 @@ from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
 from mmdaemon.loader.arrival import Arrival, Bounds
 from mmdaemon.loader.instances import Instances
-from mmdaemon.loader.reconciler import Pace, Reconciler
+from mmdaemon.loader.pace import Pace
+from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.loader.records import Records
 from mmdaemon.pool.pool import Pool
 from mmdaemon.probe.probe import Probe
@@ -27,6 +28,7 @@ from mmdaemon.runtime.interface import Instance, describe
 from mmdaemon.runtime.selection import select_runtime
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.service.control import Control
+from mmdaemon.service.health import CHECK_S, Health
 from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
 from mmdaemon.service.notify import Notifier, watchdog_interval_s
 from mmdaemon.store.blob import Blobs
@@ -50,6 +52,7 @@ class App:
         config: What to build.
         listening: The socket, bound and listening.
         probe: Tries models; its helper may be on its way already.
+        check_s: Between two looks at its own health.
 
     Raises:
         ConfigError: The store is in use or cannot be used; no runtime is installed.
@@ -57,7 +60,7 @@ class App:
     Thread: the main one.
     """
 
-    def __init__(self, config: Config, listening: socket.socket, probe: Probe) -> None:
+    def __init__(self, config: Config, listening: socket.socket, probe: Probe, check_s: float) -> None:
         cores = config.limits.cores
         layout = Layout(config.paths.store)
         layout.prepare()
@@ -91,7 +94,7 @@ class App:
             config.paths.models, pace_of(config), arrival, self.registry, swap, self.loads, self.watcher.revive
         )
         limits = Limits(max_payload_bytes=config.limits.max_request_mb * MIB)
-        self.control = Control(self.reconciler, self.registry, self.pool, lambda: identity)
+        self.control = Control(self.reconciler, self.registry, self.pool, lambda: health, lambda: identity)
         self.loop = Loop(
             listening,
             self.pool,
@@ -102,6 +105,7 @@ class App:
             config.limits.max_output_mb * MIB,
             config.limits.client_stall_s,
         )
+        health = self.health = Health(self.loop, self.pool, self.reconciler, check_s, config.limits.max_run_s)
         identity: dict[str, Any] = {
             "software": SOFTWARE,
             "runtime": describe(runtime, why),
@@ -112,13 +116,14 @@ class App:
         """Start everything but the listener, and take a first look at the folder."""
         self.pool.start(self.loop.wake)
         self.reconciler.start()
-        self.reconciler.wait_looked()
+        self.reconciler.wait_look(0)
         self.chores.submit(self._start_watcher)
 
     def apply(self, config: Config) -> None:
         """Take up what may change while serving."""
         set_up_log(config.service.log_level)
         self.reconciler.set_pace(pace_of(config))
+        self.health.max_run_s = config.limits.max_run_s
         with self.pool.scheduler() as scheduler:
             scheduler.max_queue = config.limits.max_queue
 
@@ -167,8 +172,9 @@ def run(config: Config, read: Callable[[], Config], probe: Probe) -> int:
     listening = inherited[0] if inherited else open_socket(path, config.socket.mode, config.socket.group)
     identity = None if inherited else path.lstat()
     try:
-        app = App(config, listening, probe)
-        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_interval_s(os.environ)).run()
+        watchdog_s = watchdog_interval_s(os.environ)
+        app = App(config, listening, probe, watchdog_s or CHECK_S)
+        return Lifecycle(app, config, read, Notifier(os.environ), watchdog_s is not None).run()
     finally:
         listening.close()
         if identity is not None:

@@ -153,7 +153,10 @@ class ModelError(MmError):
 class InferenceError(MmError):
     """The runtime refused to compute; the text is the runtime's."""
 
-    family: ClassVar[dict[str, Code]] = {"INFERENCE_FAILED": Code("the runtime refused to compute")}
+    family: ClassVar[dict[str, Code]] = {
+        "INFERENCE_FAILED": Code("the runtime refused to compute"),
+        "RUN_TOO_LONG": Code("one invocation took longer than max_run_s"),
+    }
 
 
 class InternalError(MmError):

@@ -68,6 +68,7 @@ class ModelOptions:
         threads: Threads of one invocation, 1 to 64; counts against the cores of the box.
         max_instances: Most interpreters of this model; 0 = as many as there are cores.
         max_queue: Most requests that wait for this model; 0 = the daemon's default.
+        max_run_s: Longest that one invocation may take; 0 = the daemon's default.
         image_mean: Subtracted from a pixel (0 to 255) for a float input.
         image_scale: The difference is divided by it. Defaults give [0, 1].
     """
@@ -75,6 +76,7 @@ class ModelOptions:
     threads: int = 1
     max_instances: int = 0
     max_queue: int = 0
+    max_run_s: float = 0.0
     image_mean: float = 0.0
     image_scale: float = 255.0
 
@@ -87,6 +89,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, 64),
     "max_instances": (0, 64),
     "max_queue": (0, 1_000_000),
+    "max_run_s": (0, 86_400),
     "image_mean": (-1e9, 1e9),
     "image_scale": (-1e9, 1e9),
 }

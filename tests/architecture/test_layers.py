@@ -55,6 +55,7 @@ ARROWS: dict[str, set[str]] = {
         "mmdaemon.loader",
         "mmdaemon.pool",
         "mmdaemon.registry",
+        "mmdaemon.scheduler",  # what is leased, and for how long
         "mmdaemon.telemetry",
     },
     "mmdaemon.telemetry": set(),

@@ -24,7 +24,7 @@ from mmdaemon.listener.loop import Loop
 from mmdaemon.listener.peer import Peer
 from mmdaemon.pool.pool import Pool
 from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.scheduler.scheduler import Lease
+from mmdaemon.scheduler.lease import Lease
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.frame import Frame, FrameType, Limits

@@ -87,13 +87,15 @@ def test_labels_keep_their_line_numbers() -> None:
 
 
 def test_options_default_to_one_thread_and_pixels_from_0_to_1() -> None:
-    assert parse_options("") == ModelOptions(1, 0, 0, 0.0, 255.0)
+    assert parse_options("") == ModelOptions(1, 0, 0, 0.0, 0.0, 255.0)
 
 
 def test_options_are_read() -> None:
-    options = parse_options("threads = 4\nmax_instances=2\nmax_queue=10\nimage_mean=127.5\nimage_scale=127")
+    options = parse_options(
+        "threads = 4\nmax_instances=2\nmax_queue=10\nmax_run_s=2\nimage_mean=127.5\nimage_scale=127"
+    )
 
-    assert options == ModelOptions(4, 2, 10, 127.5, 127.0)
+    assert options == ModelOptions(4, 2, 10, 2.0, 127.5, 127.0)
     assert options.as_dict()["image_scale"] == 127.0
 
 
@@ -106,6 +108,7 @@ def test_options_are_read() -> None:
         ("threads = true", "expected a number, got True"),
         ('threads = "2"', "expected a number"),
         ("max_queue = -1", "expected 0 to"),
+        ("max_run_s = 90000", "expected 0 to 86400"),
         ("image_mean = nan", "image_mean"),
         ("image_mean = inf", "image_mean"),
         ("image_scale = 0", "other than 0"),

@@ -53,6 +53,7 @@ class Limits:
         max_queued_mb: Waiting inputs over all models, in MiB.
         max_request_mb: Inputs of one request, in MiB.
         max_output_mb: Unread replies of one client, in MiB; above it nothing more is read from that client.
+        max_run_s: Longest that one invocation of a model may take that does not say otherwise.
         client_stall_s: How long a client may move nothing in the middle of a frame, or with replies to read.
     """
 
@@ -62,6 +63,7 @@ class Limits:
     max_queued_mb: int = _key(256, 1, 1_000_000)
     max_request_mb: int = _key(64, 1, 4095)
     max_output_mb: int = _key(8, 1, 4095)
+    max_run_s: float = _key(60.0, 0.1, 86_400, live=True)
     client_stall_s: float = _key(30.0, 0.1, 86_400)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
+from watchdog.observers.api import ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
 
 # Hint: the path that changed (a folder stands for all beneath it; None: look everywhere), and whether a rename put
@@ -49,9 +51,25 @@ _log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
 
+class _Ping(FileSystemEvent):
+    """An event of ours that goes the way of the others: whoever hands it over is alive."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.asked = time.monotonic()
+        self.is_answered = False
+
+
 class _Handler(FileSystemEventHandler):
     def __init__(self, on_hint: OnHint) -> None:
         self._on_hint = on_hint
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        """Take an event or a ping."""
+        if isinstance(event, _Ping):
+            event.is_answered = True
+        else:
+            super().dispatch(event)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass an event on as a hint. A single write is none: the closing of the file, or a rescan, follows."""
@@ -77,14 +95,22 @@ class Watcher:
     Attributes:
         restarts: How often ``revive`` had to start it again.
 
+    Args:
+        folder: What to watch.
+        on_hint: Called when something may have changed.
+        patience_s: A thread of it that takes longer to hand on an event hangs.
+
     Thread: any for every method.
     """
 
-    def __init__(self, folder: Path, on_hint: OnHint) -> None:
+    def __init__(self, folder: Path, on_hint: OnHint, patience_s: float = 30.0) -> None:
         self._folder = folder
         self._on_hint = on_hint
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._observer: InotifyObserver | None = None
+        self._watch: ObservedWatch | None = None
+        self._ping: _Ping | None = None
         self._watched: tuple[int, int] | None = None
         self._wanted = False
         self._complained = False
@@ -109,14 +135,20 @@ class Watcher:
             return self._is_alive()
 
     def revive(self) -> bool:
-        """Start again what died or watches a folder that was replaced; return whether that was needed and worked.
+        """Start again what died, hangs or watches a folder that was replaced; return whether it was needed and worked.
 
         The caller looks at everything anyway: what happened in between was not noticed.
         """
         with self._lock:
-            if not self._wanted or self._is_alive():
+            if not self._wanted:
                 return False
-            self._stop()
+            if self._hangs():
+                self._abandon()
+            elif self._is_alive():
+                self._send_ping()
+                return False
+            else:
+                self._stop()
             if not self._start():
                 return False
             self.restarts += 1
@@ -130,13 +162,30 @@ class Watcher:
         reader = getattr(observer, "_inotify_fd", observer)
         return all(thread.is_alive() for thread in (observer, reader, *observer.emitters))
 
+    def _send_ping(self) -> None:
+        """Send an event of our own through the queue of the others, one at a time."""
+        if self._observer is not None and (self._ping is None or self._ping.is_answered):
+            self._ping = _Ping()
+            self._observer.event_queue.put((self._ping, self._watch))
+
+    def _hangs(self) -> bool:
+        ping = self._ping
+        return ping is not None and not ping.is_answered and time.monotonic() - ping.asked > self._patience_s
+
+    def _abandon(self) -> None:
+        """Leave an observer behind whose thread holds the lock that stopping it takes."""
+        observer, self._observer, self._watched, self._ping = self._observer, None, None, None
+        _log.warning("the watcher of %s does not answer and is replaced", self._folder)
+        for emitter in observer.emitters if observer is not None else ():
+            emitter.stop()
+
     def _start(self) -> bool:
         observer = None
         try:
             place = os.path.realpath(self._folder, strict=True)
             inode = _inode(self._folder)
             observer = InotifyObserver(generate_full_events=True)
-            observer.schedule(_Handler(self._on_hint), place, recursive=True, event_filter=_EVENTS)
+            watch = observer.schedule(_Handler(self._on_hint), place, recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:
             if observer is not None:
@@ -145,11 +194,11 @@ class Watcher:
                 _log.warning("inotify does not watch %s: %s; changes show with the next rescan", self._folder, error)
                 self._complained = True
             return False
-        self._observer, self._watched, self._complained = observer, inode, False
+        self._observer, self._watch, self._watched, self._complained = observer, watch, inode, False
         return True
 
     def _stop(self) -> None:
-        observer, self._observer, self._watched = self._observer, None, None
+        observer, self._observer, self._watched, self._ping = self._observer, None, None, None
         if observer is not None:
             observer.stop()
             observer.join()

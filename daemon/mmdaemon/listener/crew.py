@@ -7,8 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from mmdaemon.scheduler.scheduler import Lease
+from mmdaemon.scheduler.lease import Lease
+
+# A lease is run, a ping is called, None ends the worker.
+_Mailbox = queue.SimpleQueue[Lease | Callable[[], object] | None]
 
 
 class Crew:
@@ -28,9 +32,9 @@ class Crew:
     def __init__(self, workers: int, work: Callable[[Lease], object]) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._idle: list[queue.SimpleQueue[Lease | None]] = []
+        self._idle: list[_Mailbox] = []
         self._waiting: deque[Lease] = deque()
-        self._mailboxes: list[queue.SimpleQueue[Lease | None]] = [queue.SimpleQueue() for _ in range(workers)]
+        self._mailboxes: list[_Mailbox] = [queue.SimpleQueue() for _ in range(workers)]
         self._threads = [
             threading.Thread(target=self._run, args=(mailbox,), name=f"mm-worker-{number}", daemon=True)
             for number, mailbox in enumerate(self._mailboxes)
@@ -64,13 +68,31 @@ class Crew:
             mailbox = self._idle.pop()
         mailbox.put(lease)
 
-    def _run(self, mailbox: queue.SimpleQueue[Lease | None]) -> None:
-        while (lease := mailbox.get()) is not None:
-            self._work(lease)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the workers."""
+        return tuple(thread.name for thread in self._threads)
+
+    def ping(self, on_pong: Callable[[str], object]) -> None:
+        """Have every worker call ``on_pong`` with its name; for one that has a lease that is done here."""
+        with self._lock:
+            idle = set(map(id, self._idle))
+        for mailbox, name in zip(self._mailboxes, self.names, strict=True):
+            if id(mailbox) in idle:
+                mailbox.put(partial(on_pong, name))
+            else:
+                on_pong(name)
+
+    def _run(self, mailbox: _Mailbox) -> None:
+        while (mail := mailbox.get()) is not None:
+            if not isinstance(mail, Lease):
+                mail()
+                continue
+            self._work(mail)
             while (following := self._next(mailbox)) is not None:
                 self._work(following)
 
-    def _next(self, mailbox: queue.SimpleQueue[Lease | None]) -> Lease | None:
+    def _next(self, mailbox: _Mailbox) -> Lease | None:
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()

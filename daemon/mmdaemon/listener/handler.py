@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from mmdaemon.listener.peer import Handle, Peer
 from mmdaemon.pool.pool import Pool
+from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
-from mmdaemon.scheduler.scheduler import Lease
 from mmwire import message
 from mmwire.errors import MmError, RemoteWireError, RequestError
 from mmwire.frame import FLAG_SHAPED, Frame, FrameType, Limits

@@ -14,12 +14,14 @@ import select
 import socket
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 
 from mmdaemon.listener.crew import Crew
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.peer import Peer
 from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.scheduler import Lease
+from mmdaemon.scheduler.lease import Lease
 from mmdaemon.telemetry.log import LOG, log_bug
 from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
@@ -31,8 +33,10 @@ _EVENTS_A_WAIT = 64
 _SHORT_US = 50.0
 _READS_A_TURN = 4  # then the others have theirs
 _SWEEP_S = 1.0
+_SWEEPS_A_STALL = 8  # a client that stalls is dropped that much late at most
 _STOP_S = 5.0
 _STOP_STEP_S = 0.05
+_LEADER = "mm-leader"
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -72,10 +76,13 @@ class Loop:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._crew = Crew(workers, pool.work)
         self._peers: dict[int, Peer] = {}
+        self._pings: deque[Callable[[str], object]] = deque()
+        self._is_working = False
         self._is_accepting = True
         self._is_stopping = threading.Event()
+        self._has_sweeping = threading.Event()  # an idle box is not woken to look at nobody
         self._threads = [
-            threading.Thread(target=self._run_leader, name="mm-leader", daemon=True),
+            threading.Thread(target=self._run_leader, name=_LEADER, daemon=True),
             threading.Thread(target=self._sweep, name="mm-sweep", daemon=True),
         ]
 
@@ -114,9 +121,27 @@ class Loop:
         """Whether every thread runs."""
         return self._crew.is_alive and all(thread.is_alive() for thread in self._threads)
 
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The names of the threads that answer pings."""
+        return (_LEADER, *self._crew.names)
+
+    def ping(self, on_pong: Callable[[str], object]) -> None:
+        """Have every thread call ``on_pong`` with its name; one that computes answers for itself when it is done.
+
+        Until then its lease speaks for it, so ``on_pong`` is called here.
+        """
+        if self._is_working:
+            on_pong(_LEADER)
+        else:
+            self._pings.append(on_pong)
+            self.wake()
+        self._crew.ping(on_pong)
+
     def stop(self, wait: bool) -> None:
         """Close every connection and end the threads; without ``wait`` one that still computes is left behind."""
         self._is_stopping.set()
+        self._has_sweeping.set()
         deadline = time.monotonic() + (_STOP_S if wait else 0)
         for thread in self._threads:
             while thread.is_alive() and time.monotonic() <= deadline:
@@ -132,16 +157,28 @@ class Loop:
             for fd, events in poll(None, _EVENTS_A_WAIT):
                 peer = peers.get(fd)
                 try:
-                    long = self._pool.work(self._on_event(fd, events, peer), _SHORT_US)
-                    if long is not None:
-                        self._crew.run(long)
+                    lease = self._on_event(fd, events, peer)
+                    if lease is not None:
+                        self._lead_work(lease)
                 except Exception as error:
                     log_bug("serving", error)
+
+    def _lead_work(self, lease: Lease) -> None:
+        """Run what is short here, and have the rest run by a worker."""
+        self._is_working = True
+        try:
+            long = self._pool.work(lease, _SHORT_US)
+        finally:
+            self._is_working = False
+        if long is not None:
+            self._crew.run(long)
 
     def _on_event(self, fd: int, events: int, peer: Peer | None) -> Lease | None:
         if peer is not None:
             return self._on_peer(peer, events)
         if fd == self._wake_fd:
+            while self._pings:
+                self._pings.popleft()(_LEADER)
             return self._pool.take()
         if fd == self._listening.fileno():
             self._accept()
@@ -191,6 +228,7 @@ class Loop:
             if error.errno in _NO_DESCRIPTORS:
                 LOG.warning("no more descriptors for new connections: %s", os.strerror(error.errno))
                 self._epoll.modify(self._listening.fileno(), 0)  # until the next sweep
+                self._has_sweeping.set()
             elif error.errno != errno.ECONNABORTED:
                 raise
 
@@ -207,6 +245,7 @@ class Loop:
             return
         peer.register()
         self._peers[peer.fd] = peer
+        self._has_sweeping.set()
 
     def _close(self, peer: Peer) -> None:
         self._peers.pop(peer.fd, None)
@@ -215,7 +254,12 @@ class Loop:
 
     def _sweep(self) -> None:
         """Drop clients that stall in the middle of something; keep the listening socket armed."""
-        while not self._is_stopping.wait(_SWEEP_S):
+        pause_s = max(_SWEEP_S, self._stall_s / _SWEEPS_A_STALL)
+        while not self._is_stopping.is_set():
+            self._has_sweeping.wait()
+            if self._is_stopping.wait(pause_s):
+                return
+            self._has_sweeping.clear()
             limit = time.monotonic() - self._stall_s
             for peer in list(self._peers.values()):
                 if peer.owes_progress and peer.last_progress < limit:
@@ -223,3 +267,5 @@ class Loop:
                     peer.hang_up()
             if self._is_accepting:
                 self._epoll.modify(self._listening.fileno(), select.EPOLLIN)
+            if self._peers:
+                self._has_sweeping.set()

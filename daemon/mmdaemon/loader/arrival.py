@@ -119,6 +119,7 @@ class Arrival:
             threads,
             min(options.max_instances or self._bounds.cores, max(1, self._bounds.cores // threads)),
             [instance],
+            max_run_s=options.max_run_s,
         )
         self._instances.adopt(deployment, recipe)
         labels = verdict.labels if sidecar is None else sidecar

@@ -5,11 +5,11 @@ Hints, results of loads and ``mmctl wait`` only make it look sooner; each look t
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmdaemon.folder.scan import scan
@@ -18,21 +18,12 @@ from mmdaemon.folder.snapshot import Snapshot, Source
 from mmdaemon.folder.whole import is_whole
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
 from mmdaemon.loader.comparison import Comparison
+from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.waiting import Answer, Reply, Wait, Waiting
 from mmdaemon.registry.registry import Registry
 from mmdaemon.swap.swap import Swap
 from mmdaemon.telemetry.log import LOG, log_bug
 from mmwire.errors import InternalError
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and how patiently, in seconds; ``config.toml`` says what each is."""
-
-    rescan_s: float
-    settle_s: float
-    unfinished_s: float
-    retire_grace_s: float
 
 
 class Reconciler:
@@ -46,6 +37,9 @@ class Reconciler:
         swap: Publishes and retires.
         executor: Runs ``bring_up``, several at a time.
         revive_watcher: Called with every look; makes sure that hints come.
+
+    Attributes:
+        next_look: When it means to look again without a hint, in monotonic seconds.
 
     Thread: public methods from any; the rest on the reconciler's own.
     """
@@ -78,6 +72,7 @@ class Reconciler:
         self._is_stopping = False
         self._renamed: set[Path] = set()
         self._results: list[tuple[Source, Arrived | Refused]] = []
+        self.next_look = math.inf
         self._looks = 0
         self._is_looking = False
         self._thread = threading.Thread(target=self._run, name="mm-models", daemon=True)
@@ -119,10 +114,11 @@ class Reconciler:
         """Whether it was told to stop."""
         return self._is_stopping
 
-    def wait_looked(self) -> None:
-        """Block until the first look was taken."""
+    def wait_look(self, seen: int) -> int:
+        """Block until more than ``seen`` looks were taken, or it stops; return how many there were."""
         with self._changed:
-            self._changed.wait_for(lambda: self._looks > 0 or self._is_stopping)
+            self._changed.wait_for(lambda: self._looks > seen or self._is_stopping)
+            return self._looks
 
     def wait_decided(self, timeout_s: float) -> bool:
         """Block until the first look was taken and nothing is being loaded; return whether that is so."""
@@ -173,14 +169,14 @@ class Reconciler:
         self._changed.notify_all()
 
     def _run(self) -> None:
-        due = 0.0
+        self.next_look = time.monotonic()
         while True:
             with self._changed:
-                while not self._has_work() and (left := due - time.monotonic()) > 0:
+                while not self._has_work() and (left := self.next_look - time.monotonic()) > 0:
                     self._changed.wait(left)
                 if self._is_stopping:
                     return
-            due = self._step(due)
+            self.next_look = self._step(self.next_look)
 
     def _step(self, due: float) -> float:
         with self._changed:

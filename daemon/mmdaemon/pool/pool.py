@@ -11,8 +11,9 @@ from typing import Any
 
 from mmdaemon.pool.notes import Notes
 from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
-from mmdaemon.scheduler.scheduler import Lease, Scheduler
+from mmdaemon.scheduler.scheduler import Scheduler
 from mmdaemon.telemetry.log import log_bug
 from mmwire.errors import CapacityError, InternalError, MmError, RequestError
 
@@ -40,7 +41,7 @@ class Pool:
     ) -> None:
         self._monitor = threading.Lock()
         self._notes = Notes()
-        self._replying: list[Request] = []  # changed without the monitor too: append and pop are atomic
+        self._at_work: set[Lease] = set()  # changed without the monitor: each of its operations is atomic
         self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notes)
         self._grow = grow
         self._dispose = dispose
@@ -98,12 +99,12 @@ class Pool:
         """
         while lease is not None and lease.expected_us <= most_us:
             request, version = lease.request, lease.deployment.version
-            lease.started = time.monotonic()
+            lease.started = lease.invoked = time.monotonic()
+            self._at_work.add(lease)
             answer, error = _run(lease)
             ended = time.monotonic()
             # The instance goes back before the reply goes out: the caller's next request must find it idle.
             with self._monitor:
-                self._replying.append(request)
                 following = self._scheduler.finish(lease, ended, error is not None)
                 notes = self._notes.take()
             try:
@@ -114,7 +115,7 @@ class Pool:
                     request.reply_to.on_error(request, error)
             except Exception as bug:
                 log_bug(f"replying for {request.model!r}", bug)  # the lease that follows must not be lost with it
-            self._replying.pop()
+            self._at_work.discard(lease)
             if notes is not None:
                 self._follow(notes)
             lease = following
@@ -124,7 +125,20 @@ class Pool:
     def is_quiet(self) -> bool:
         """Whether nothing waits, nothing runs, and every reply was given."""
         with self._monitor:
-            return self._scheduler.is_quiet and not self._replying
+            return self._scheduler.is_quiet and not self._at_work
+
+    def at_work(self) -> list[Lease]:
+        """Return what is being computed or replied to now."""
+        return list(self._at_work)
+
+    def give_up(self, lease: Lease, error: MmError) -> None:
+        """Reply with an error to a request that is still being computed; its instance stays leased."""
+        request = lease.request
+        request.is_gone = True
+        try:
+            request.reply_to.on_error(request, error)
+        except Exception as bug:
+            log_bug(f"giving up a request for {request.model!r}", bug)
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request; return whether it had not been started."""
@@ -178,9 +192,10 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
     request = lease.request
 
     def go_on() -> None:
+        lease.invoked = time.monotonic()
         if request.is_gone:
             raise RequestError("CANCELLED", "the caller cancelled the request")
-        if time.monotonic() >= request.deadline:
+        if lease.invoked >= request.deadline:
             raise CapacityError(
                 "DEADLINE_EXCEEDED", "the deadline passed between two rows", "send fewer rows at a time"
             )

@@ -50,6 +50,7 @@ class Deployment:
         instances: How many there are, leased ones included.
         growing: How many more are being loaded.
         is_retired: Whether something else, or nothing, serves in its place; leased instances still finish.
+        max_run_s: Longest that one invocation may take; 0 = as the daemon's configuration says.
     """
 
     name: str
@@ -61,4 +62,5 @@ class Deployment:
     instances: int = 1
     growing: int = 0
     is_retired: bool = False
+    max_run_s: float = 0.0
     usage: Usage = field(default_factory=Usage)

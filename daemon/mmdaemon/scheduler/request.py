@@ -12,7 +12,7 @@ from mmwire.tensor import Shape, SignatureSpec
 
 
 class ReplyTo(Protocol):
-    """Where the reply of a request goes. Exactly one of the two is called, once, outside of the monitor."""
+    """Where the reply of a request goes, outside of the monitor. The first call counts, later ones are dropped."""
 
     def on_answer(self, request: Request, version: int, answer: Any, queue_us: int, run_us: int) -> None:
         """Take the outputs that ``version`` computed."""

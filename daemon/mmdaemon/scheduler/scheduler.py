@@ -12,12 +12,12 @@ Rules:
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mmdaemon.scheduler.backlog import Backlog
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lane import Lane
+from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
 from mmwire.errors import CapacityError, MmError, RequestError
 
@@ -36,21 +36,6 @@ class Effects(Protocol):
 
     def close(self, instance: Any) -> None:
         """Close an instance that nobody will lease again."""
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """One request on one instance, exclusively. ``started`` in monotonic seconds; set anew when it really runs."""
-
-    request: Request
-    deployment: Deployment
-    instance: Any
-    started: float
-
-    @property
-    def expected_us(self) -> float:
-        """How long it will take, from what its deployment's rows took lately; infinite for the first."""
-        return self.deployment.usage.row_us * self.request.rows
 
 
 class Scheduler:

@@ -10,6 +10,7 @@ from typing import Any
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
+from mmdaemon.service.health import Health
 from mmwire.errors import MmError, RequestError
 
 Reply = Callable[[dict[str, Any] | MmError], None]
@@ -22,17 +23,24 @@ class Control:
         reconciler: Guards the registry; loads and unloads.
         registry: What is known.
         pool: What runs.
+        health: What hangs.
         identity: What ``status`` says of the daemon besides counts.
 
     Thread: any. Nothing here blocks: what takes time is answered later.
     """
 
     def __init__(
-        self, reconciler: Reconciler, registry: Registry, pool: Pool, identity: Callable[[], dict[str, Any]]
+        self,
+        reconciler: Reconciler,
+        registry: Registry,
+        pool: Pool,
+        health: Callable[[], Health],
+        identity: Callable[[], dict[str, Any]],
     ) -> None:
         self._reconciler = reconciler
         self._registry = registry
         self._pool = pool
+        self._health = health
         self._identity = identity
         self._started = time.monotonic()
 
@@ -95,21 +103,26 @@ class Control:
     def status(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """Give the daemon's own state."""
         with self._reconciler.monitor:
-            counts, trouble = self._registry.counts(), self._reconciler.trouble
+            counts, reason = self._registry.counts(), self._reconciler.trouble
+        now = time.monotonic()
+        troubles = self._health().troubles(now)
+        reason = "; ".join([*(trouble.what for trouble in troubles), *([reason] if reason else [])])
         with self._pool.scheduler() as scheduler:
-            state = "draining" if scheduler.is_draining else "degraded" if trouble else "ready"
+            state = "draining" if scheduler.is_draining else "degraded" if reason else "ready"
             queued, busy = scheduler.backlog.requests, scheduler.busy
         document: dict[str, Any] = {
             "state": state,
             "pid": os.getpid(),
-            "uptime_s": round(time.monotonic() - self._started, 1),
+            "uptime_s": round(now - self._started, 1),
             "models": counts,
             "queued": queued,
             "busy": busy,
             **self._identity(),
         }
-        if trouble:
-            document["reason"] = trouble
+        if reason:
+            document["reason"] = reason
+        if troubles:
+            document["troubles"] = [trouble.as_dict(now) for trouble in troubles]
         reply(document)
 
     def wait(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:

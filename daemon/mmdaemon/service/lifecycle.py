@@ -14,12 +14,13 @@ from mmdaemon.listener.loop import Loop
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
+from mmdaemon.service.health import Health
 from mmdaemon.service.notify import Notifier
 from mmdaemon.telemetry.log import LOG
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_TICK_S = 2.0  # between two looks at the status line
+_STATUS_S = 2.0  # between two looks whether it is stopped before it was ready
 _DRAIN_STEP_S = 0.01
 
 
@@ -30,6 +31,7 @@ class Parts(Protocol):
     registry: Registry
     pool: Pool
     loop: Loop
+    health: Health
 
     def start(self) -> None:
         """Start everything but the listener, and take a first look at the folder."""
@@ -49,7 +51,7 @@ class Lifecycle:
         config: What it was built from.
         reread: Reads the configuration again.
         notifier: Tells systemd.
-        watchdog_s: How often systemd wants to hear from us; None for never.
+        has_watchdog: Whether systemd wants to hear that all is well, and restarts the daemon when it is not.
 
     Thread: the main one, with ``SIGNALS`` blocked before any other thread was started.
     """
@@ -60,15 +62,13 @@ class Lifecycle:
         config: Config,
         reread: Callable[[], Config],
         notifier: Notifier,
-        watchdog_s: float | None,
+        has_watchdog: bool,
     ) -> None:
         self._app = app
         self._config = config
         self._reread = reread
         self._notifier = notifier
-        self._tick_s = min(_TICK_S, watchdog_s or _TICK_S)
-        self._has_watchdog = watchdog_s is not None
-        self._status = ""
+        self._has_watchdog = has_watchdog
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
@@ -76,37 +76,50 @@ class Lifecycle:
         # Only after a first look: a request for a model that is on its way must be told so, not that there is none.
         self._app.loop.start()
         LOG.info("serving on %s, models from %s", self._config.paths.socket, self._config.paths.models)
-        threading.Thread(target=self._announce, name="mm-ready", daemon=True).start()
+        threading.Thread(target=self._announce, name="mm-status", daemon=True).start()
         while True:
-            received = signal.sigtimedwait(SIGNALS, self._tick_s)
+            wait_s = max(0.0, self._check_health() - time.monotonic())
+            received = signal.sigtimedwait(SIGNALS, wait_s)
             if received is not None and received.si_signo == signal.SIGHUP:
                 self._reload()
             elif received is not None:
                 return self._drain(signal.Signals(received.si_signo).name)
-            self._tick()
+
+    def _check_health(self) -> float:
+        """Look for what hangs and tell systemd; return when to look again."""
+        now = time.monotonic()
+        is_healthy = self._app.health.check(now)
+        if self._has_watchdog and is_healthy:
+            self._notifier.watchdog()
+        elif self._has_watchdog:
+            LOG.error("systemd is asked to restart the service")
+            self._notifier.trigger_watchdog()
+        return self._app.health.next_check(now)
 
     def _announce(self) -> None:
-        """Say READY once every model of the first look serves or is known not to."""
-        while not self._app.reconciler.wait_decided(self._tick_s):
-            if self._app.reconciler.is_stopping:
+        """Say READY once every model of the first look serves or is known not to; then keep the status line true."""
+        reconciler = self._app.reconciler
+        while not reconciler.wait_decided(_STATUS_S):
+            if reconciler.is_stopping:
                 return
-        counts = self._counts()
-        self._notifier.ready(counts)
-        LOG.info("ready: %s", counts)
+        status = self._status()
+        self._notifier.ready(status)
+        LOG.info("ready: %s", status)
+        looks = 0
+        while not reconciler.is_stopping:
+            looks = reconciler.wait_look(looks)
+            before, status = status, self._status()
+            if status != before:
+                self._notifier.status(status)
+
+    def _status(self) -> str:
+        return f"{self._counts()}; {self._app.loop.connections} clients"
 
     def _counts(self) -> str:
         with self._app.reconciler.monitor:
             counts = self._app.registry.counts()
         listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         return f"{listed or 'no model'}"
-
-    def _tick(self) -> None:
-        status = f"{self._counts()}; {self._app.loop.connections} clients"
-        if status != self._status:
-            self._status = status
-            self._notifier.status(status)
-        if self._has_watchdog and self._app.loop.is_alive and self._app.reconciler.is_alive:
-            self._notifier.watchdog()
 
     def _reload(self) -> None:
         """Read the configuration again and rescan; a bad one is refused and the old one kept."""

@@ -162,6 +162,43 @@ def test_a_dead_thread_is_noticed_and_replaced(models: Path, watcher: Watcher, h
     hints.wait_for(models / "a.tflite", False)
 
 
+def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints) -> None:
+    stuck, entered = threading.Event(), threading.Event()
+
+    def on_hint(path: Path | None, renamed: bool) -> None:
+        if not stuck.is_set():
+            entered.set()
+            stuck.wait(LIMIT_S)
+        hints(path, renamed)
+
+    watcher = Watcher(models, on_hint, patience_s=0.05)
+    watcher.start()
+    try:
+        assert not watcher.revive()
+        (models / "a.tflite").write_bytes(b"abc")
+        assert entered.wait(LIMIT_S)
+        wait_until(watcher.revive)
+        assert watcher.is_alive() and watcher.restarts == 1
+    finally:
+        stuck.set()
+    (models / "b.tflite").write_bytes(b"abc")
+    hints.wait_for(models / "b.tflite", False)
+    watcher.stop()
+
+
+def test_one_that_answers_is_left_alone(models: Path, hints: Hints) -> None:
+    watcher = Watcher(models, hints, patience_s=0.05)
+    watcher.start()
+    for number in range(3):
+        assert not watcher.revive()
+        assert watcher._ping is not None
+        ping = watcher._ping
+        wait_until(lambda ping=ping: ping.is_answered)  # type: ignore[misc]
+        ping.asked -= 1  # longer ago than it is given to answer
+        assert watcher.restarts == 0, number
+    watcher.stop()
+
+
 def test_without_inotify_it_says_so_once_and_goes_on(
     models: Path, hints: Hints, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import select
 import struct
+import threading
 from pathlib import Path
 
 import pytest
 
-from mmdaemon_listener_rig import Client, NoControl, Rig, rig
+from mmdaemon_listener_rig import LIMIT_S, Client, NoControl, Rig, rig
 from mmwire import message
 from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
@@ -337,3 +338,65 @@ def test_the_limits_are_told_in_the_greeting(tmp_path: Path) -> None:
         assert (greeting.max_meta_bytes, greeting.max_payload_bytes) == (1000, 2000)
         client.sock.sendall(message.infer_head(1, 1, 2001, 0))
         assert error_of(client.read()).code == "FRAME_TOO_LARGE"
+
+
+def answers(made: Rig) -> list[str]:
+    """Ping every thread, and wait until all have answered."""
+    heard: list[str] = []
+    made.loop.ping(heard.append)
+    made.wait_for(lambda: len(heard) == len(made.loop.answering))
+    return sorted(heard)
+
+
+def test_every_thread_answers_a_ping(tmp_path: Path) -> None:
+    with rig(tmp_path, cores=2) as made:
+        assert answers(made) == ["mm-leader", "mm-worker-0", "mm-worker-1"]
+        assert answers(made) == answers(made)
+
+
+def test_threads_that_compute_are_spoken_for(tmp_path: Path) -> None:
+    with rig(tmp_path, is_open=False, cores=2) as made:
+        client = made.client()
+        handle = client.open()
+        for number in (1, 2):
+            client.infer(handle, row(number))
+        made.gate.wait_inside(2)
+        assert answers(made) == ["mm-leader", "mm-worker-0", "mm-worker-1"]
+        assert [lease.request.model for lease in made.pool.at_work()] == ["m", "m"]
+
+
+def test_a_leader_that_computes_is_spoken_for(tmp_path: Path) -> None:
+    """A model that was fast so far is run by the leader; how long it takes this time, it cannot know."""
+    with rig(tmp_path, cores=2) as made:
+        client = made.client()
+        handle = client.open()
+        with made.pool.scheduler() as scheduler:
+            deployment = scheduler.lanes["m"].deployment
+            assert deployment is not None
+            deployment.usage.row_us = 1.0
+        made.gate.close()
+        client.infer(handle, row(1))
+        made.gate.wait_inside(1)
+        assert answers(made) == ["mm-leader", "mm-worker-0", "mm-worker-1"]
+        made.gate.open()
+        assert bytes(client.read().payload) == row(1)
+
+
+def test_a_leader_that_hangs_elsewhere_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, entered = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        entered.set()
+        stuck.wait(LIMIT_S)
+
+    with rig(tmp_path) as made:
+        client = made.client()
+        monkeypatch.setattr(NoControl, "start_verb", hang)
+        client.send(message.admin(1, "status", {}))
+        assert entered.wait(LIMIT_S)
+        heard: list[str] = []
+        made.loop.ping(heard.append)
+        made.wait_for(lambda: len(heard) == 2)
+        assert "mm-leader" not in heard
+        stuck.set()
+        made.wait_for(lambda: "mm-leader" in heard)

@@ -14,7 +14,8 @@ import mmdaemon.loader.reconciler as module
 import tiny_tflite as tiny
 from mmdaemon.folder.snapshot import Source
 from mmdaemon.loader.arrived import Arrived, Refused
-from mmdaemon.loader.reconciler import Pace, Reconciler
+from mmdaemon.loader.pace import Pace
+from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
 from mmdaemon.scheduler.deployment import Deployment

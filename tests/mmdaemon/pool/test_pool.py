@@ -232,3 +232,46 @@ def test_it_is_not_quiet_before_the_last_reply_went_out() -> None:
     assert world.pool.is_quiet
     world.pool.work(world.submit(world.request(replies)))
     assert replies.answers and world.pool.is_quiet
+
+
+def test_a_request_that_was_given_up_has_its_answer_and_its_next_row_is_not_run() -> None:
+    world = World(FakeInstance(rows_asked=3))
+    replies = Replies()
+    lease = world.submit(world.request(replies))
+    seen: list[list[Any]] = []
+
+    def give_up(*_: Any) -> None:
+        seen.append(world.pool.at_work())
+        world.pool.give_up(lease, InferenceError("RUN_TOO_LONG", "too long"))
+
+    run = world.instance.run
+
+    def run_and_be_given_up(*arguments: Any) -> Any:
+        give_up()
+        return run(*arguments)
+
+    world.instance.run = run_and_be_given_up  # type: ignore[method-assign]
+    world.pool.work(lease)
+    assert seen == [[lease]]
+    assert [error.code for error in replies.errors] == ["RUN_TOO_LONG", "CANCELLED"]
+    assert not replies.answers
+    assert not world.pool.at_work() and world.pool.is_quiet
+
+
+def test_every_row_begins_an_invocation_of_its_own() -> None:
+    world = World(FakeInstance(rows_asked=1))
+    lease = world.submit(world.request(Replies()))
+    lease_began: list[float] = []
+
+    def run(_: str, payload: bytes, rows: int, __: Any, go_on: Any) -> bytes:
+        for _row in range(2):
+            lease.invoked -= 100  # as if the row before had taken that long
+            go_on()
+            lease_began.append(lease.invoked)
+        return payload
+
+    world.instance.run = run  # type: ignore[method-assign]
+    began = time.monotonic()
+    world.pool.work(lease)
+    assert all(invoked >= began for invoked in lease_began) and len(lease_began) == 2
+    assert lease.started >= began, "how long the whole took is still known"

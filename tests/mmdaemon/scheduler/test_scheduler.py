@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
-from mmdaemon.scheduler.scheduler import Lease, Scheduler
+from mmdaemon.scheduler.scheduler import Scheduler
 from mmwire.errors import MmError, RequestError
 from mmwire.tensor import SignatureSpec, TensorSpec
 

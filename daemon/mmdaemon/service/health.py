@@ -1,0 +1,154 @@
+"""Whether the daemon does its work: every invocation ends in its time, every loop answers.
+
+A thread that computes is judged by its invocation, which its model's ``max_run_s`` limits; one that waits must answer a
+ping. The reconciler needs none: it looks at the folder of its own accord.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from mmdaemon.pool.pool import Pool
+from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.scheduler.lease import Lease
+from mmdaemon.telemetry.log import LOG
+from mmwire.errors import InferenceError
+
+CHECK_S = 30.0  # between two checks where nobody watches the daemon
+_DISK_S = 60.0  # a slow SD card may keep a look at the folder waiting for this long
+
+
+class Listener(Protocol):
+    """The threads that serve, as far as their health is concerned."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every thread runs."""
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The names of the threads that answer pings."""
+
+    def ping(self, on_pong: Callable[[str], object]) -> None:
+        """Have every thread call ``on_pong`` with its name; for one that computes that is done at once."""
+
+
+class Looker(Protocol):
+    """The thread that looks at the model folder."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+
+    @property
+    def next_look(self) -> float:
+        """When it means to look again, at the latest, in monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that does not go as it should.
+
+    Attributes:
+        what: One clause for people.
+        since: In monotonic seconds.
+        is_fatal: Whether a restart of the daemon is the only way out.
+        lease: What computes for too long, None if that is not what is wrong.
+    """
+
+    what: str
+    since: float
+    is_fatal: bool = True
+    lease: Lease | None = None
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        """Return the JSON form, for ``mmctl status``."""
+        document: dict[str, Any] = {"reason": self.what, "since": _clock(self.since, now)}
+        if self.lease is not None:
+            document |= {"model": self.lease.request.model, "version": self.lease.deployment.version}
+        return document
+
+
+class Health:
+    """Finds what hangs, says so once, and gives a hung request its answer.
+
+    Args:
+        listener: Serves requests.
+        pool: Knows what is being computed.
+        looker: Looks at the folder.
+        interval_s: Between two checks; a loop that lets two of them pass without an answer hangs.
+        max_run_s: Longest that one invocation may take of a model that does not say otherwise.
+
+    Thread: ``check`` and ``next_check`` the main one; ``troubles`` any.
+    """
+
+    def __init__(self, listener: Listener, pool: Pool, looker: Looker, interval_s: float, max_run_s: float) -> None:
+        self.max_run_s = max_run_s
+        self._listener = listener
+        self._pool = pool
+        self._looker = looker
+        self._interval_s = interval_s
+        self._asked: dict[str, float] = {}  # threads with an open ping; each operation on it is atomic
+        self._told: dict[Hashable, Trouble] = {}
+
+    def check(self, now: float) -> bool:
+        """Ping the loops, say what is new; return whether the daemon can go on without a restart."""
+        for name in self._listener.answering:
+            self._asked.setdefault(name, now)
+        self._listener.ping(lambda name: self._asked.pop(name, None))
+        found = self._find(now)
+        for key, trouble in found.items():
+            if key not in self._told:
+                LOG.error("%s, since %s", trouble.what, _clock(trouble.since, now))
+                if trouble.lease is not None:
+                    hint = "raise max_run_s for this model if it needs longer"
+                    self._pool.give_up(trouble.lease, InferenceError("RUN_TOO_LONG", trouble.what, hint))
+        for key, trouble in self._told.items():
+            if key not in found:
+                LOG.info("no longer so: %s", trouble.what)
+        self._told = found
+        return not any(trouble.is_fatal for trouble in found.values())
+
+    def next_check(self, now: float) -> float:
+        """Return when to check again: at the next interval, or when an invocation will have taken too long."""
+        with self._pool.scheduler() as scheduler:
+            serving = [lane.deployment for lane in scheduler.lanes.values() if lane.deployment is not None]
+        due = now + min([self._interval_s, self.max_run_s, *map(self._limit_s, serving)])
+        running = (lease for lease in self._pool.at_work() if lease not in self._told)
+        return min([due, *(lease.invoked + self._limit_s(lease.deployment) for lease in running)])
+
+    def troubles(self, now: float) -> list[Trouble]:
+        """Return what is wrong now."""
+        return list(self._find(now).values())
+
+    def _find(self, now: float) -> dict[Hashable, Trouble]:
+        """Return what is wrong now; what was wrong before as it was told then."""
+        told = self._told
+        return {key: told.get(key, trouble) for key, trouble in self._symptoms(now)}
+
+    def _symptoms(self, now: float) -> Iterator[tuple[Hashable, Trouble]]:
+        for lease in self._pool.at_work():
+            limit_s = self._limit_s(lease.deployment)
+            if now - lease.invoked >= limit_s:
+                what = f"{lease.request.model} version {lease.deployment.version} computes longer than {limit_s:g} s"
+                yield lease, Trouble(what, lease.invoked, lease=lease)
+        for name, since in tuple(self._asked.items()):
+            if now - since >= 2 * self._interval_s:
+                yield name, Trouble(f"{name} does not answer", since)
+        if not self._listener.is_alive:
+            yield "listener", Trouble("a thread of the listener has ended", now)
+        if not self._looker.is_alive:
+            yield "looker", Trouble("mm-models has ended", now)
+        elif now - self._looker.next_look >= _DISK_S:  # what serves goes on serving: nothing that a restart mends
+            yield "look", Trouble("the look at the model folder does not end", self._looker.next_look, is_fatal=False)
+
+    def _limit_s(self, deployment: Deployment) -> float:
+        return deployment.max_run_s or self.max_run_s
+
+
+def _clock(since: float, now: float) -> str:
+    return datetime.fromtimestamp(time.time() - (now - since)).astimezone().isoformat(timespec="seconds")
