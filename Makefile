@@ -4,7 +4,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test test-soak check format bench clean help
+# Where `make install` puts things; DESTDIR stages them, as packagers do.
+DESTDIR ?=
+prefix  ?= /usr
+sysconfdir ?= /etc
+SYSTEM_PYTHON ?= /usr/bin/python3
+APP     := $(prefix)/lib/mmdaemon
+UNITS   := $(prefix)/lib/systemd/system
+COMMANDS := mmdaemon mmctl
+
+.PHONY: setup demo test test-soak test-systemd check format bench install uninstall clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +37,9 @@ test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
 
+test-systemd: $(STAMP)  ## installs the service into a systemd that boots in namespaces of its own (root)
+	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 900 tests/system
+
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,6 +51,39 @@ format: $(STAMP) ## write what `check` would ask for
 
 bench: $(STAMP)  ## one run, one table: what the daemon costs over a bare socket and a bare interpreter
 	$(BIN)/python -m tests.bench
+
+install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
+	$(SYSTEM_PYTHON) -m venv --clear $(DESTDIR)$(APP)
+	$(DESTDIR)$(APP)/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir .
+	$(DESTDIR)$(APP)/bin/python -m pip uninstall --quiet --yes setuptools pip
+	sed -i '1s|^#!$(DESTDIR)|#!|' $(addprefix $(DESTDIR)$(APP)/bin/,$(COMMANDS))
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(UNITS) $(DESTDIR)$(prefix)/lib/sysusers.d \
+	  $(DESTDIR)$(prefix)/lib/tmpfiles.d $(DESTDIR)$(sysconfdir)/mmdaemon
+	for name in $(COMMANDS); do ln -sf $(APP)/bin/$$name $(DESTDIR)$(prefix)/bin/$$name; done
+	for unit in systemd/mmdaemon*.*; do sed 's|/usr/lib/mmdaemon|$(APP)|' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/}; done
+	install -m 644 systemd/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/sysusers.d/
+	install -m 644 systemd/tmpfiles.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/
+	test -e $(DESTDIR)$(sysconfdir)/mmdaemon/config.toml || \
+	  sed -E 's/^# (models|store|socket) = /\1 = /' config.toml > $(DESTDIR)$(sysconfdir)/mmdaemon/config.toml
+ifeq ($(DESTDIR),)
+	systemd-sysusers mmdaemon.conf
+	systemd-tmpfiles --create mmdaemon.conf
+	systemctl daemon-reload
+	systemctl enable mmdaemon.socket mmdaemon.service
+	systemctl restart mmdaemon.socket mmdaemon.service
+endif
+
+uninstall:       ## what install put there; models, store and configuration stay (root)
+ifeq ($(DESTDIR),)
+	-systemctl disable --now mmdaemon.service mmdaemon.socket
+endif
+	rm -rf $(DESTDIR)$(APP)
+	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,$(COMMANDS)) $(DESTDIR)$(UNITS)/mmdaemon.service \
+	  $(DESTDIR)$(UNITS)/mmdaemon.socket $(DESTDIR)$(UNITS)/mmdaemon-convert@.service \
+	  $(DESTDIR)$(prefix)/lib/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/mmdaemon.conf
+ifeq ($(DESTDIR),)
+	systemctl daemon-reload
+endif
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
