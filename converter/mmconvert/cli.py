@@ -14,7 +14,7 @@ import click
 
 from mmconvert.job import QUANTIZE_CHOICES, Job, Limits, decide_quantize, derive_name
 from mmconvert.progress import Progress
-from mmwire.errors import EXIT_OK, ClientError, InternalError, MmError
+from mmwire.errors import EXIT_OK, ClientError, InternalError, MmError, error_from_dict
 from mmwire.manifest import MODEL_SUFFIX
 
 _PATH = click.Path(path_type=Path)
@@ -94,7 +94,12 @@ def command(
     from mmconvert.pipeline import convert  # numpy and all that: not for --help
 
     outcome = convert(job, Progress())
-    click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2) if as_json else outcome.as_text())
+    if as_json:
+        click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2))
+    elif outcome.error is None:
+        click.echo(outcome.as_text())
+    if outcome.error is not None:
+        raise error_from_dict(outcome.error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,14 @@ from mmconvert.child.worker import Worker
 from mmconvert.feed import save_feeds
 from mmconvert.job import Limits
 from mmconvert.outcome import describe_parity
-from mmconvert.parity.gate import require_comparable, require_float_parity, require_quantized_parity, summarise
+from mmconvert.parity.gate import (
+    MAX_RELATIVE_ERROR,
+    require_comparable,
+    require_float_parity,
+    require_quantized_parity,
+    summarise,
+)
+from mmconvert.parity.metric import compare
 from mmconvert.parity.rows import random_feeds
 from mmconvert.parity.trial import Laboratory, Measurement, Trial
 from mmconvert.source.signature import Signature
@@ -52,7 +59,7 @@ class Conversion:
 
     def __init__(self, signature: Signature, workspace: Path, limits: Limits, deadline: float) -> None:
         self._signature = signature
-        self._workspace = workspace
+        self.workspace = workspace
         self._original = Worker("mmconvert.child.original", workspace, limits, deadline)
         self._produced = Worker("mmconvert.child.produced", workspace, limits, deadline)
         self._laboratory = Laboratory(self._original, self._produced, signature, workspace)
@@ -134,7 +141,7 @@ class Conversion:
         Raises:
             ConvertError: ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended (``CONVERTER_CRASHED``).
         """
-        output, calibration = self._workspace / f"{mode}.tflite", self._workspace / "calibrate.npz"
+        output, calibration = self.workspace / f"{mode}.tflite", self.workspace / "calibrate.npz"
         if dataset is not None:
             save_feeds(calibration, dataset.calibration)
         self._original.call("quantize", mode=mode, calibration=str(calibration), output=str(output))
@@ -158,15 +165,33 @@ class Conversion:
         evidence = [*float_candidate.evidence, f"{mode} model: {describe_parity(parity)}"]
         return Candidate(model, verdict, reason, evidence, parity, trial)
 
+    def compare_bundle(self, source: Path, folder: Path, tags: tuple[str, ...], dataset: Dataset | None) -> str:
+        """Load a FULL_TF folder and compare its answers with those of where it came from; return the evidence.
+
+        Raises:
+            ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow refuses the folder or the rows; ``PARITY_FAILED``.
+        """
+        rows = random_feeds(self._signature) if dataset is None else dataset.parity
+        answers = []
+        for place in (source, folder):
+            self.load(place, tags)  # also after a crash, which took the loaded model with it
+            rows, answer = self._laboratory.ask_original("bundle", rows)
+            answers.append(answer)
+        for output in compare(*answers):
+            if output.shape_error or output.non_finite or output.relative_error > MAX_RELATIVE_ERROR:
+                raise ConvertError("PARITY_FAILED", f"output {output.name!r} differs once it is in a folder of its own")
+        kind = "random" if dataset is None else "real"
+        return f"TensorFlow loads the folder by itself and answers as before: {len(rows)} {kind} rows"
+
     def require_same_answers(self, candidate: Candidate, packed: bytes) -> None:
         """Check that packing changed no bit of what the file answers.
 
         Raises:
             ConvertError: ``PARITY_FAILED``, it did.
         """
-        path = self._workspace / "packed.tflite"
+        path = self.workspace / "packed.tflite"
         path.write_bytes(packed)
-        save_feeds(self._workspace / "pack.npz", candidate.trial.rows[:_PACK_ROWS])
+        save_feeds(self.workspace / "pack.npz", candidate.trial.rows[:_PACK_ROWS])
         before = self._laboratory.ask_produced(candidate.path, "pack")
         after = self._laboratory.ask_produced(path, "pack")
         for wanted, got in zip(before, after, strict=True):

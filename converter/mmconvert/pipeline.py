@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmconvert.bundle import BUNDLE_FILE, describe_bundle, stage_bundle
 from mmconvert.calibration.dataset import Dataset, load_dataset
-from mmconvert.conversion import Candidate, Conversion
+from mmconvert.conversion import Conversion
 from mmconvert.job import Job
-from mmconvert.outcome import Outcome
+from mmconvert.outcome import Outcome, rejection
 from mmconvert.pack.provenance import tool_versions
 from mmconvert.pack.seal import seal
 from mmconvert.progress import Progress
-from mmconvert.publish import published_path, require_writable, write_whole
+from mmconvert.publish import bundle_path, published_path, require_writable, write_bundle, write_whole
 from mmconvert.source.folder import Stamp, find_labels, read_model, require_unchanged, take_stamp, tree_digest
-from mmconvert.source.inspection import Inspection, inspect
+from mmconvert.source.inspection import Inspection, inspect, require_portable
 from mmconvert.source.repair import repair
 from mmconvert.source.signature import Signature, choose_signature, require_convertible
-from mmwire.errors import ClientError, ConvertError
+from mmconvert.verdict import FULL_TF, full_tf_ground
+from mmwire.errors import EXIT_REFUSED, ClientError, ConvertError, MmError
+from mmwire.manifest import LABELS_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,95 +41,60 @@ class Subject:
     inspection: Inspection
     signature: Signature
     labels: list[str]
-    evidence: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A packed file that passed every gate, with what is to be told of it."""
+    """What passed every gate, with what is to be told of it.
 
-    packed: bytes
-    candidate: Candidate
-    evidence: list[str]
+    Attributes:
+        content: The packed file, or the ``mmconvert.json`` of a FULL_TF folder.
+        folder: The staged FULL_TF folder, None for a file.
+    """
+
+    content: bytes
+    total_bytes: int
+    verdict: str
+    reason: str
+    parity: dict[str, Any]
     repairs: list[str]
     calibration: dict[str, Any] | None
     versions: dict[str, str]
+    folder: Path | None = None
 
 
 def convert(job: Job, progress: Progress) -> Outcome:
     """Convert, compare, pack and write one SavedModel; nothing is written unless every gate was passed.
 
+    A model that LiteRT cannot run as TensorFlow does becomes a FULL_TF folder. What is refused is an outcome too.
+
     Raises:
-        MmError: What refused the conversion; the codes are those of ``ConvertError``, and ``USAGE`` or
-            ``SIGNATURE_NOT_FOUND`` for what the command line asked for.
+        MmError: The command line asked for something that cannot be (exit status 2), or a bug.
     """
     start = time.monotonic()
+    evidence: list[str] = []
+    try:
+        return _convert(job, start, evidence, progress)
+    except MmError as error:
+        if error.exit_status != EXIT_REFUSED:
+            raise
+        return rejection(error, job.name, evidence, _seconds_since(start))
+
+
+def _convert(job: Job, start: float, evidence: list[str], progress: Progress) -> Outcome:
     require_tensorflow()
     targets = _check_targets(job)
     progress.on_stage("inspect", str(job.saved_model))
-    subject = _inspect(job)
-    product = _work(job, subject, start + job.limits.wall_s, progress)
-    require_unchanged(job.saved_model, subject.stamp)
-    progress.on_stage("publish", ", ".join(str(target) for target in targets))
-    for target in targets:
-        write_whole(target, product.packed)
-    return Outcome(
-        verdict=product.candidate.verdict,
-        reason=product.candidate.reason,
-        evidence=product.evidence,
-        output=str(targets[0]),
-        published=str(targets[-1]) if job.publish is not None else None,
-        name=job.name,
-        sha256=hashlib.sha256(product.packed).hexdigest(),
-        bytes=len(product.packed),
-        source_bytes=subject.stamp.total_bytes,
-        quantize=job.quantize,
-        signature=subject.signature.name,
-        parity=product.candidate.parity,
-        repairs=product.repairs,
-        labels=len(subject.labels),
-        calibration=product.calibration,
-        versions=product.versions,
-        seconds=round(time.monotonic() - start, 2),
-    )
-
-
-def _inspect(job: Job) -> Subject:
-    model = read_model(job.saved_model)
-    stamp = take_stamp(job.saved_model)
-    inspection = inspect(model)
-    signature = choose_signature(inspection.signatures, job.signature)
-    require_convertible(signature)
-    labels = find_labels(job.saved_model, job.labels)
-    evidence = [*_tell_signature(inspection, signature), *_check_labels(job, signature, labels)]
-    return Subject(model, stamp, inspection, signature, labels, evidence)
-
-
-def _work(job: Job, subject: Subject, deadline: float, progress: Progress) -> Product:
-    """Do the stages from repair to pack in a private folder that is gone afterwards."""
+    subject = _inspect(job, evidence)
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="mmconvert-") as folder,
-            Conversion(subject.signature, Path(folder), job.limits, deadline) as conversion,
-        ):
-            conversion.start()  # TensorFlow takes seconds to import; the data is read meanwhile
-            dataset = _load_dataset(job, subject.signature, progress)
-            progress.on_stage("repair", "loading the SavedModel into TensorFlow")
-            loadable, repairs = repair(job.saved_model, subject.model, subject.inspection, Path(folder))
-            conversion.load(loadable, subject.inspection.tags)
-            progress.on_stage("float", "converting to a float model")
-            repairs += conversion.convert_float()
-            progress.on_stage("parity", "comparing the float model with TensorFlow")
-            candidate = conversion.compare_float(dataset)
-            if job.quantize != "float32":
-                progress.on_stage("quantize", f"converting to {job.quantize}")
-                model = conversion.quantize(job.quantize, dataset)
-                progress.on_stage("verify", f"comparing the {job.quantize} model with TensorFlow")
-                candidate = conversion.compare_quantized(model, job.quantize, candidate)
-            progress.on_stage("pack", "writing labels, provenance and digest into the file")
-            product = _pack(job, subject, conversion, dataset, candidate, repairs)
-            conversion.require_same_answers(candidate, product.packed)
-            return product
+        with tempfile.TemporaryDirectory(prefix="mmconvert-") as folder:
+            product = _work(job, subject, Path(folder), start + job.limits.wall_s, evidence, progress)
+            require_unchanged(job.saved_model, subject.stamp)
+            if product.folder is not None:
+                targets = [bundle_path(target) for target in targets]
+            progress.on_stage("publish", ", ".join(str(target) for target in targets))
+            for target in targets:
+                _publish(product, target, subject.labels)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConvertError(
@@ -134,31 +102,135 @@ def _work(job: Job, subject: Subject, deadline: float, progress: Progress) -> Pr
             f"the temporary folder {tempfile.gettempdir()} cannot be used: {reason}",
             "point TMPDIR to a folder with room",
         ) from None
+    return Outcome(
+        verdict=product.verdict,
+        reason=product.reason,
+        evidence=evidence,
+        output=str(targets[0]),
+        published=str(targets[-1]) if job.publish is not None else None,
+        name=job.name,
+        sha256=hashlib.sha256(product.content).hexdigest(),
+        bytes=product.total_bytes,
+        source_bytes=subject.stamp.total_bytes,
+        quantize=job.quantize,
+        signature=subject.signature.name,
+        parity=product.parity,
+        repairs=product.repairs,
+        labels=len(subject.labels),
+        calibration=product.calibration,
+        versions=product.versions,
+        seconds=_seconds_since(start),
+    )
 
 
-def _pack(
-    job: Job,
-    subject: Subject,
-    conversion: Conversion,
-    dataset: Dataset | None,
-    candidate: Candidate,
-    repairs: list[str],
+def _seconds_since(start: float) -> float:
+    return round(time.monotonic() - start, 2)
+
+
+def _publish(product: Product, target: Path, labels: list[str]) -> None:
+    if product.folder is None:
+        write_whole(target, product.content)
+        return
+    if labels:
+        write_whole(target.with_name(target.name + LABELS_SUFFIX), "".join(f"{label}\n" for label in labels).encode())
+    write_bundle(product.folder, target)
+
+
+def _inspect(job: Job, evidence: list[str]) -> Subject:
+    model = read_model(job.saved_model)
+    stamp = take_stamp(job.saved_model)
+    inspection = inspect(model)
+    signature = choose_signature(inspection.signatures, job.signature)
+    require_convertible(signature)
+    require_portable(inspection, signature)
+    labels = find_labels(job.saved_model, job.labels)
+    evidence += [*_tell_signature(inspection, signature), *_check_labels(job, signature, labels)]
+    return Subject(model, stamp, inspection, signature, labels)
+
+
+def _work(
+    job: Job, subject: Subject, workspace: Path, deadline: float, evidence: list[str], progress: Progress
 ) -> Product:
-    calibration = {"rows": dataset.rows, "digest": dataset.digest} if dataset else None
-    versions = tool_versions(conversion.versions)
-    facts = {
+    """Do the stages from repair to pack in a private folder that is gone afterwards."""
+    with Conversion(subject.signature, workspace, job.limits, deadline) as conversion:
+        conversion.start()
+        dataset = _load_dataset(job, subject.signature, progress)
+        evidence += dataset.notices if dataset else []
+        progress.on_stage("repair", "loading the SavedModel into TensorFlow")
+        loadable, repairs = repair(job.saved_model, subject.model, subject.inspection, workspace)
+        conversion.load(loadable, subject.inspection.tags)
+        facts = _facts(job, subject, dataset, repairs)
+        try:
+            progress.on_stage("float", "converting to a float model")
+            repairs += conversion.convert_float()
+            progress.on_stage("parity", "comparing the float model with TensorFlow")
+            candidate = conversion.compare_float(dataset)
+        except ConvertError as error:
+            ground = full_tf_ground(error)
+            if ground is None:
+                raise
+            evidence.append(f"{ground}: {error.message}")
+            progress.on_stage("pack", "keeping the SavedModel for full TensorFlow")
+            return _keep_full_tf(error, facts, subject, conversion, loadable, evidence, dataset)
+        if job.quantize != "float32":
+            progress.on_stage("quantize", f"converting to {job.quantize}")
+            model = conversion.quantize(job.quantize, dataset)
+            progress.on_stage("verify", f"comparing the {job.quantize} model with TensorFlow")
+            candidate = conversion.compare_quantized(model, job.quantize, candidate)
+        evidence += candidate.evidence
+        progress.on_stage("pack", "writing labels, provenance and digest into the file")
+        versions = tool_versions(conversion.versions)
+        facts |= {"verdict": candidate.verdict, "parity": candidate.parity, "versions": versions}
+        packed = seal(candidate.path.read_bytes(), subject.labels, facts)
+        conversion.require_same_answers(candidate, packed)
+        return Product(
+            packed,
+            len(packed),
+            candidate.verdict,
+            candidate.reason,
+            candidate.parity,
+            repairs,
+            facts["calibration"],
+            versions,
+        )
+
+
+def _facts(job: Job, subject: Subject, dataset: Dataset | None, repairs: list[str]) -> dict[str, Any]:
+    """Return what is known of a product before there is one; ``repairs`` goes on growing."""
+    return {
         "source_digest": tree_digest(job.saved_model, subject.stamp),
         "signature": subject.signature.name,
         "quantize": job.quantize,
-        "verdict": candidate.verdict,
-        "calibration": calibration,
-        "parity": candidate.parity,
+        "calibration": {"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
         "repairs": repairs,
-        "versions": versions,
     }
-    packed = seal(candidate.path.read_bytes(), subject.labels, facts)
-    evidence = [*subject.evidence, *(dataset.notices if dataset else []), *candidate.evidence]
-    return Product(packed, candidate, evidence, repairs, calibration, versions)
+
+
+def _keep_full_tf(
+    error: ConvertError,
+    facts: dict[str, Any],
+    subject: Subject,
+    conversion: Conversion,
+    loadable: Path,
+    evidence: list[str],
+    dataset: Dataset | None,
+) -> Product:
+    folder = conversion.workspace / "bundle"
+    files = stage_bundle(loadable, folder)
+    evidence.append(conversion.compare_bundle(loadable, folder, subject.inspection.tags, dataset))
+    versions = tool_versions(conversion.versions)
+    reason = f"LiteRT cannot run it as TensorFlow does: {error.message}"
+    content = describe_bundle(
+        verdict=FULL_TF,
+        reason=reason,
+        evidence=evidence,
+        provenance=facts | {"versions": versions},
+        signatures=[subject.signature],
+        files=files,
+    )
+    (folder / BUNDLE_FILE).write_bytes(content)
+    total_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Product(content, total_bytes, FULL_TF, reason, {}, facts["repairs"], facts["calibration"], versions, folder)
 
 
 def require_tensorflow() -> None:

@@ -1,4 +1,4 @@
-"""What a produced file really is, from counting what is in it."""
+"""What a conversion came to: what a produced file really is, and what is left when there can be none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from mmwire.errors import ConvertError
 LITE_INT8 = "LITE_INT8"
 LITE_MIXED = "LITE_MIXED"
 LITE_FLOAT = "LITE_FLOAT"
+FULL_TF = "FULL_TF"
+REJECT = "REJECT"
+
+# Failures of the float stage that say "not in LiteRT" and not "not at all": full TensorFlow can still run the model.
+_FULL_TF_GROUNDS = {
+    "OP_UNSUPPORTED": "operation without a built-in form",
+    "CONVERTER_CRASHED": "native crash",
+    "CONVERTER_FAILED": "TensorFlow's converter",
+    "PARITY_FAILED": "gate failed",
+}
 
 # Folding (batch normalisation, constant arithmetic) takes some of the parameters away; losing the weights takes all.
 MIN_PARAMETER_SHARE = 0.25
@@ -17,6 +27,11 @@ MIN_PARAMETER_SHARE = 0.25
 MAX_FLOAT_WEIGHT_SHARE = 0.5
 _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 _INTEGERS = ("INT8", "INT4")
+
+
+def full_tf_ground(error: ConvertError) -> str | None:
+    """Return the ground on which a failed float stage leads to full TensorFlow, None when it leads nowhere."""
+    return _FULL_TF_GROUNDS.get(error.code)
 
 
 def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:

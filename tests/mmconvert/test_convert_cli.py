@@ -58,12 +58,16 @@ def test_usage_is_status_two_and_one_clear_line(arguments, capsys):
 def test_failures_are_json_when_asked(capsys):
     assert main(["nowhere", "--json"]) == 1
     out, err = capsys.readouterr()
-    assert out == ""
     error = json.loads(err)["error"]
+    document = json.loads(out)
+    assert list(document)[:4] == ["verdict", "reason", "evidence", "output"]
+    assert (document["verdict"], document["output"], document["error"]) == ("REJECT", None, error)
     assert set(error) == {"code", "message", "hint", "retryable"}
     assert (error["code"], error["retryable"]) == ("SAVED_MODEL_INVALID", False)
     assert main(["--json"]) == 2
-    assert json.loads(capsys.readouterr().err)["error"]["code"] == "USAGE"
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert json.loads(err)["error"]["code"] == "USAGE"
 
 
 def test_without_tensorflow_the_way_to_install_it_is_told(monkeypatch, capsys, tmp_path):

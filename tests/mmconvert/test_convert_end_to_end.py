@@ -163,10 +163,47 @@ def test_where_tensorflow_is_not_finite_the_rest_is_compared(mmconvert, saved_mo
 
 
 @pytest.mark.parametrize(("model", "op"), [("svd", "Svd"), ("inverse", "MatrixInverse")])
-def test_operations_without_a_tflite_form_are_named(mmconvert, saved_models, tmp_path, model, op):
-    text = refused(mmconvert(saved_models / model))
-    assert f"the operation {op} has no TFLite form" in text and "full TensorFlow" in text
-    assert not (tmp_path / f"{model}.tflite").exists()
+def test_what_litert_cannot_run_becomes_a_folder_for_full_tensorflow(mmconvert, saved_models, tmp_path, model, op):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
+    document = converted(mmconvert(saved_models / model, "--publish", folder, "--labels", "labels.txt", "--json"))
+    made = folder / model
+    assert next(iter(document)) == "verdict" and document["verdict"] == "FULL_TF"
+    assert f"operation {op} has no TFLite form" in document["reason"]
+    assert document["output"] == document["published"] == str(made)
+    assert any("answers as before: 3" in line for line in document["evidence"])
+    assert sorted(path.name for path in folder.iterdir()) == [model, f"{model}.labels.txt"]
+    record = json.loads((made / "mmconvert.json").read_text())
+    assert (record["made_by"], record["verdict"], record["reason"]) == ("mmconvert", "FULL_TF", document["reason"])
+    assert list(record["signatures"]) == ["serving_default"] and len(record["provenance"]["source_digest"]) == 64
+    found = {str(path.relative_to(made)): path for path in made.rglob("*") if path.is_file()}
+    assert record["files"] == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items() if name != "mmconvert.json"
+    }
+    assert json.loads(mmconvert(saved_models / model, "--publish", folder, "--json").stdout)["sha256"]  # replaces it
+
+
+def test_a_folder_that_mmconvert_did_not_make_is_not_replaced(mmconvert, saved_models, tmp_path):
+    (tmp_path / "svd").mkdir()
+    (tmp_path / "svd" / "mine").touch()
+    assert "not made by mmconvert" in refused(mmconvert(saved_models / "svd"))
+    assert [path.name for path in (tmp_path / "svd").iterdir()] == ["mine"]
+
+
+def test_a_refusal_is_a_verdict_with_its_reason(mmconvert, saved_models, tmp_path):
+    done = mmconvert(saved_models / "python", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1 and next(iter(document)) == "verdict"
+    assert (document["verdict"], document["output"]) == ("REJECT", None)
+    assert "calls Python code (EagerPyFunc" in document["reason"]
+    assert json.loads(done.stderr)["error"] == document["error"]
+    assert not list(tmp_path.glob("*python*"))
+
+
+def test_open_height_and_width_are_kept_open(mmconvert, saved_models, tmp_path):
+    assert converted(mmconvert(saved_models / "any_size", "--json"))["verdict"] == "LITE_FLOAT"
+    assert run(tmp_path / "any_size.tflite", x=np.ones((1, 5, 9, 3), np.float32))["mean"].tolist() == [[0.5] * 3]
 
 
 def test_a_crash_of_the_calibrator_is_a_refusal(mmconvert, saved_models, tmp_path, normal_rows):

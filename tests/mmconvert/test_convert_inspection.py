@@ -1,6 +1,6 @@
 import pytest
 
-from mmconvert.source.inspection import inspect
+from mmconvert.source.inspection import inspect, require_portable
 from mmconvert.source.protobuf import MalformedError, encode_bytes, read_fields
 from mmconvert.source.repair import repair, strip_slots
 from mmconvert.source.signature import UNKNOWN, Tensor, choose_signature, require_convertible
@@ -24,13 +24,26 @@ def entry(number, key, value):
 
 def saved_model(*signatures, object_graph=b"", tags=("serve",)):
     info = b"".join(encode_bytes(4, tag.encode()) for tag in tags) + encode_bytes(5, b"2.21.0")
-    nodes = encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, b"MatMul"))
+    called = (
+        encode_bytes(1, b"f") + encode_bytes(2, b"Call") + entry(5, "f", encode_bytes(10, encode_bytes(1, b"body")))
+    )
+    nodes = encode_bytes(1, called) + encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, b"Unused"))
+    nodes += encode_bytes(2, library("body", "MatMul") + library("other", "EagerPyFunc"))
     graph = encode_bytes(1, info) + encode_bytes(2, nodes) + b"".join(signatures)
     return varint(1, 1) + encode_bytes(2, graph + encode_bytes(7, object_graph))
 
 
+def library(name, op):
+    return encode_bytes(
+        1, encode_bytes(1, encode_bytes(1, name.encode())) + encode_bytes(3, encode_bytes(2, op.encode()))
+    )
+
+
 def signature(name, dtype=1, sizes=(-1, 4)):
-    inputs, outputs = entry(1, "x", tensor_info(dtype, *sizes)), entry(2, "y", tensor_info(1, -1, 2))
+    inputs, outputs = (
+        entry(1, "x", tensor_info(dtype, *sizes)),
+        entry(2, "y", encode_bytes(1, b"f:0") + tensor_info(1, -1, 2)),
+    )
     return entry(5, name, inputs + outputs)
 
 
@@ -42,7 +55,16 @@ def test_signatures_types_and_shapes_are_read():
     assert list(found.signatures) == ["serving_default"]
     assert found.signatures["serving_default"].inputs == (Tensor("x", "float32", (UNKNOWN, 4)),)
     assert found.signatures["serving_default"].outputs == (Tensor("y", "float32", (UNKNOWN, 2)),)
-    assert (found.tags, found.producer, found.ops["MatMul"]) == (("serve",), "2.21.0", 1)
+    assert (found.tags, found.producer) == (("serve",), "2.21.0")
+
+
+def test_only_what_a_signature_reaches_counts_as_its_operations():
+    found = inspect(SERVING)
+    assert found.ops["serving_default"] == {"Call": 1, "MatMul": 1}
+    require_portable(found, found.signatures["serving_default"])
+    called = inspect(SERVING.replace(b"MatMul", b"PyFunc"))
+    with pytest.raises(ConvertError, match="calls Python code"):
+        require_portable(called, called.signatures["serving_default"])
 
 
 def test_a_file_cut_anywhere_is_refused_or_read_but_never_breaks():

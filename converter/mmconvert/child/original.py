@@ -35,6 +35,7 @@ class Original:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)  # the same sums in the same order every time
+        self._initial, self._resaved, self._is_single_batch = None, None, False
         self._model = tf.saved_model.load(request["folder"], tags=request["tags"])
         self._name = request["signature"]
         self._function = self._model.signatures[self._name]
@@ -105,19 +106,30 @@ class Original:
         return converter
 
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write what TensorFlow answers to each feed, every one from the state that was saved."""
+        """Write what TensorFlow answers to each feed, every one from the state that was saved.
+
+        Answers with the feeds that it refuses, by index; they have no answer in the file. It may not refuse all.
+        """
         import tensorflow as tf
 
         from mmconvert.feed import load_feeds, save_feeds
 
-        outputs = []
-        for feed in load_feeds(Path(request["feeds"])):
+        outputs, refused = [], []
+        refusal: Exception | None = None
+        for index, feed in enumerate(load_feeds(Path(request["feeds"]))):
             for variable, value in self._initial or ():
                 variable.assign(value)
-            answer = self._function(**{name: tf.constant(array) for name, array in feed.items()})
+            try:
+                answer = self._function(**{name: tf.constant(array) for name, array in feed.items()})
+            except tf.errors.OpError as error:
+                refusal = error
+                refused.append(index)
+                continue
             outputs.append({name: tensor.numpy() for name, tensor in answer.items()})
+        if refusal is not None and not outputs:
+            raise refusal
         save_feeds(Path(request["output"]), outputs)
-        return {}
+        return {"refused": refused}
 
 
 def main() -> None:

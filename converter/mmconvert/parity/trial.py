@@ -59,22 +59,31 @@ class Laboratory:
         Raises:
             ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow itself refuses them; or the child ended.
         """
-        trial = Trial(name, rows, are_real, self._ask_original(name, rows))
+        rows, answers = self.ask_original(name, rows)
+        trial = Trial(name, rows, are_real, answers)
         batch = batch_feed(self._signature, rows)
         if batch is not None:
             try:
-                trial.batch_answers = self._ask_original(f"{name}-batch", [batch])
+                trial.batch_answers = self.ask_original(f"{name}-batch", [batch])[1]
                 trial.batch = batch
             except ConvertError as error:
                 if error.code != "SAVED_MODEL_INVALID":
                     raise
         return trial
 
-    def _ask_original(self, name: str, feeds: list[Feed]) -> list[Feed]:
+    def ask_original(self, name: str, feeds: list[Feed]) -> tuple[list[Feed], list[Feed]]:
+        """Return the feeds that TensorFlow takes, and its answers to them.
+
+        Raises:
+            ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow refuses all of them; or the child ended.
+        """
         question, answer = self._workspace / f"{name}.npz", self._workspace / f"{name}.original.npz"
         save_feeds(question, feeds)
-        self._original.call("reference", feeds=str(question), output=str(answer))
-        return load_feeds(answer)
+        refused = set(self._original.call("reference", feeds=str(question), output=str(answer))["refused"])
+        if refused:
+            feeds = [feed for index, feed in enumerate(feeds) if index not in refused]
+            save_feeds(question, feeds)
+        return feeds, load_feeds(answer)
 
     def ask_produced(self, model: Path, name: str) -> list[Feed]:
         """Return what a produced file answers to the feeds saved under a name.

@@ -125,13 +125,13 @@ def require_convertible(signature: Signature) -> None:
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``: no input, an unknown rank, or a type that no .tflite input has.
     """
-    hint = "such a model needs full TensorFlow to run"
+    hint = "take strings, complex numbers and the like apart before the model; the daemon carries numbers and bool"
     if not signature.inputs:
         raise ConvertError("SAVED_MODEL_INVALID", f"signature {signature.name!r} takes no input", "choose another one")
     for tensor in signature.inputs + signature.outputs:
         if tensor.dtype not in DTYPE_NAMES.values():
             raise ConvertError(
-                "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: numbers and bool are convertible only", hint
+                "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: the daemon carries numbers and bool only", hint
             )
     for tensor in signature.inputs:
         if tensor.shape is None:
