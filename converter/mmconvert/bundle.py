@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmconvert.pack.digest import file_digest
 from mmconvert.source.signature import Signature, Tensor
 from mmwire.manifest import SAVED_MODEL_FILE
 
@@ -38,12 +38,7 @@ def stage_bundle(source: Path, target: Path) -> dict[str, str]:
             shutil.copytree(source / name, target / name, copy_function=shutil.copyfile)
     (target / "variables").mkdir(exist_ok=True)
     files = sorted(path for path in target.rglob("*") if path.is_file())
-    return {path.relative_to(target).as_posix(): _sha256(path) for path in files}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(target).as_posix(): file_digest(path) for path in files}
 
 
 def describe_bundle(

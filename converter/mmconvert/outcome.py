@@ -20,8 +20,12 @@ class Outcome:
         source_bytes: Size of all files of the input.
         parity: Figures of what was written against TensorFlow; ``float32`` holds those of the float stage.
         repairs: What had to be mended, one line each.
+        recipe: Name of the recipe of what was written.
+        drop: Accuracy lost on rows held out, with its 95 % interval; None without real rows.
         labels: How many labels go with the model.
         calibration: Rows given and their digest, None without calibration data.
+        search: All candidates with their figures, None where the form was given.
+        operations: Of the written file, in their order.
         error: Why it was refused, None when it was not.
     """
 
@@ -35,12 +39,16 @@ class Outcome:
     bytes: int = 0
     source_bytes: int = 0
     quantize: str = ""
-    signature: str | None = None
+    signatures: list[str] = field(default_factory=list)
+    recipe: str = ""
     parity: dict[str, Any] = field(default_factory=dict)
+    drop: dict[str, float] | None = None
     repairs: list[str] = field(default_factory=list)
     labels: int = 0
     calibration: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    search: dict[str, Any] | None = None
+    operations: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     error: dict[str, Any] | None = None
 

@@ -3,8 +3,8 @@ import pytest
 from mmconvert.source.inspection import inspect, require_portable
 from mmconvert.source.protobuf import MalformedError, encode_bytes, read_fields
 from mmconvert.source.repair import repair, strip_slots
-from mmconvert.source.signature import UNKNOWN, Tensor, choose_signature, require_convertible
-from mmwire.errors import ClientError, ConvertError, RequestError
+from mmconvert.source.signature import UNKNOWN, Signature, Tensor, choose_signatures, require_convertible
+from mmwire.errors import ConvertError, RequestError
 
 
 def varint(number, value):
@@ -124,18 +124,33 @@ def test_nothing_to_repair_copies_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_signature_is_asked_for_default_or_only():
+def names(found):
+    return [signature.name for signature in found]
+
+
+def test_all_signatures_are_converted_or_the_one_asked_for():
     two = inspect(saved_model(signature("encode"), signature("decode"))).signatures
-    assert choose_signature(two, "decode").name == "decode"
-    assert choose_signature(inspect(SERVING).signatures, None).name == "serving_default"
-    assert choose_signature({"encode": two["encode"]}, None).name == "encode"
-    with pytest.raises(ClientError, match="decode, encode") as caught:
-        choose_signature(two, None)
-    assert caught.value.exit_status == 2 and "--signature" in caught.value.hint
+    assert names(choose_signatures(two, "encode")) == ["encode"]
+    assert names(choose_signatures(two, None)) == ["decode", "encode"]
     with pytest.raises(RequestError, match="no signature 'other'"):
-        choose_signature(two, "other")
+        choose_signatures(two, "other")
     with pytest.raises(ConvertError, match="has no signature"):
-        choose_signature({}, None)
+        choose_signatures({}, None)
+
+
+def test_what_keras_exports_twice_is_converted_once():
+    double = inspect(saved_model(signature("serve"), signature("serving_default"))).signatures
+    assert names(choose_signatures(double, None)) == ["serving_default"]
+    other = inspect(saved_model(signature("serve", sizes=(-1, 5)), signature("serving_default"))).signatures
+    assert names(choose_signatures(other, None)) == ["serving_default", "serve"]
+
+
+def test_a_signature_without_inputs_is_left_out():
+    reset = Signature("reset", (), (Tensor("ok", "bool", ()),))
+    step = inspect(saved_model(signature("step"))).signatures
+    assert names(choose_signatures({"reset": reset, **step}, None)) == ["step"]
+    with pytest.raises(ConvertError, match="no signature takes an input: reset"):
+        choose_signatures({"reset": reset}, None)
 
 
 @pytest.mark.parametrize(("dtype", "text"), [(7, "string"), (8, "complex64"), (14, "bfloat16"), (99, "type 99")])

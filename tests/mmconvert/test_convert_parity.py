@@ -118,8 +118,10 @@ MIXED = Signature(
 
 def test_random_rows_are_seeded_typed_and_begin_with_zeros():
     feeds = random_feeds(MIXED)
-    assert len(feeds) == RANDOM_ROWS + 1
+    assert len(feeds) == RANDOM_ROWS + 3
     assert not any(array.any() for array in feeds[0].values())
+    assert all((array == 1).all() for array in feeds[1].values())
+    assert set(np.unique(feeds[2]["a"])) == {-16, 16}
     assert {(array.dtype.name, array.ndim, array.shape[0]) for array in feeds[5].values()} == {
         ("float32", 3, 1),
         ("int64", 1, 1),
