@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -10,6 +12,7 @@ import click
 from mmconvert.cache import default_folder
 from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, Limits, derive_name, require_data
 from mmconvert.progress import Progress
+from mmconvert.publish import require_writable, write_whole
 from mmwire.errors import error_from_dict
 from mmwire.manifest import MODEL_SUFFIX
 
@@ -112,9 +115,15 @@ def command(
         limits=Limits(memory_limit << 20, time_limit),
     )
     require_data(quantize, job.has_data)
+    if report is not None:
+        require_writable(report)
     from mmconvert.pipeline import convert  # numpy and all that: not for --help
 
     outcome = convert(job, Progress())
+    if report is not None:
+        from mmconvert.report.page import render
+
+        write_whole(report, render(outcome.as_dict(), shlex.join(["mmconvert", *sys.argv[1:]])).encode())
     if as_json:
         click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2))
     elif outcome.error is None:
