@@ -2,6 +2,6 @@
 
 import sys
 
-from mmconvert.cli import main
+from mmconvert.cli.main import main
 
 sys.exit(main())

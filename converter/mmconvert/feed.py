@@ -5,6 +5,7 @@ Only processes that compute import this module (it needs numpy).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ Array = NDArray[Any]
 Feed = dict[str, Array]
 
 _NAMES = "names"
+_COUNT = "count"
 
 
 def save_feeds(path: Path, feeds: Sequence[Mapping[str, Array]]) -> None:
@@ -24,18 +26,38 @@ def save_feeds(path: Path, feeds: Sequence[Mapping[str, Array]]) -> None:
     Names are written as data: one from a SavedModel may hold what a member name of a zip file may not.
     """
     names = sorted(feeds[0]) if feeds else []
-    arrays = {f"{i}.{j}": feed[name] for i, feed in enumerate(feeds) for j, name in enumerate(names)}
-    np.savez(path, allow_pickle=False, **{_NAMES: np.array(names, dtype=np.str_)}, **arrays)
+    arrays: dict[str, Any] = {_NAMES: np.array(names, dtype=np.str_), _COUNT: np.array(len(feeds))}
+    for j, name in enumerate(names):
+        column = [np.asarray(feed[name]) for feed in feeds]
+        if len({(array.shape, array.dtype) for array in column}) == 1:
+            arrays[f"{j}"] = np.stack(column)  # one member of the file for all rows
+        else:
+            arrays |= {f"{i}.{j}": array for i, array in enumerate(column)}
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def load_feeds(path: Path) -> list[Feed]:
     """Read what ``save_feeds`` wrote."""
     with np.load(path, allow_pickle=False) as file:
         names = [str(name) for name in file[_NAMES]]
-        count = (len(file.files) - 1) // len(names) if names else 0
-        return [{name: file[f"{i}.{j}"] for j, name in enumerate(names)} for i in range(count)]
+        stacked = {j: file[f"{j}"] for j in range(len(names)) if f"{j}" in file.files}
+        return [
+            {name: stacked[j][i] if j in stacked else file[f"{i}.{j}"] for j, name in enumerate(names)}
+            for i in range(int(file[_COUNT]))
+        ]
 
 
 def join_feeds(feeds: Sequence[Mapping[str, Array]]) -> Feed:
     """Return one feed with the rows of all of them."""
     return {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+
+
+def digest_feeds(feeds: Sequence[Mapping[str, Array]]) -> str:
+    """Return SHA-256 over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for feed in feeds:
+        for name in sorted(feed):
+            array = np.ascontiguousarray(feed[name])
+            digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

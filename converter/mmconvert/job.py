@@ -9,7 +9,10 @@ from pathlib import Path
 from mmwire.errors import ClientError, ConvertError
 from mmwire.manifest import is_model_name, parse_version
 
-QUANTIZE_CHOICES = ("auto", "float32", "dynamic", "int8")
+QUANTIZE_CHOICES = ("auto", "float32", "float16", "dynamic", "int8", "int16x8")
+OBJECTIVES = ("latency", "size", "memory")
+PRESETS = ("quick", "default", "thorough")
+_CALIBRATED = ("int8", "int16x8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +33,58 @@ class Job:
     """One conversion.
 
     Attributes:
-        quantize: ``float32``, ``dynamic`` or ``int8``; ``auto`` is already decided.
+        source: SavedModel folder, or a ``.keras`` or ``.h5`` file.
+        quantize: One of ``QUANTIZE_CHOICES``; ``auto`` searches where there is data, else it is float32.
         output: File to write, None when only published.
         publish: Model folder to publish into, None when only written.
+        evaluation: Rows that choose among candidates and verify the chosen one.
+        max_drop: Most of the original's accuracy that the result may lose, as a share.
+        signature: The only one to convert, None for all.
+        cache: Folder of results that are kept for the next run, None to keep nothing.
     """
 
-    saved_model: Path
+    source: Path
     name: str
-    quantize: str
+    quantize: str = "auto"
     output: Path | None = None
     publish: Path | None = None
     calibration: Path | None = None
+    evaluation: Path | None = None
     labels: Path | None = None
     signature: str | None = None
+    max_drop: float = 0.01
+    objective: str = "latency"
+    preset: str = "default"
+    report: Path | None = None
+    cache: Path | None = None
     limits: Limits = Limits()
 
+    @property
+    def has_data(self) -> bool:
+        """Whether there are real rows."""
+        return self.calibration is not None or self.evaluation is not None
 
-def decide_quantize(asked: str, has_calibration: bool) -> str:
-    """Return the quantization to do: ``auto`` is int8 with calibration data, else float32.
+    @property
+    def searches(self) -> bool:
+        """Whether the form is to be found by trying."""
+        return self.quantize == "auto" and self.has_data
+
+
+def require_data(quantize: str, has_data: bool) -> None:
+    """Check that a form whose ranges are measured has data to measure on.
 
     Raises:
-        ConvertError: ``CALIBRATION_MISSING``, int8 was asked for without data.
+        ConvertError: ``CALIBRATION_MISSING``.
     """
-    if asked == "auto":
-        return "int8" if has_calibration else "float32"
-    if asked == "int8" and not has_calibration:
+    if quantize in _CALIBRATED and not has_data:
         raise ConvertError(
             "CALIBRATION_MISSING",
-            "--quantize int8 needs --calibration DATA: the ranges of the activations are measured on real inputs",
+            f"--quantize {quantize} needs --calibration DATA: activations are measured on real inputs",
             "give 100 or more real inputs (.npz, .npy, .csv or a folder of images), or use --quantize dynamic",
         )
-    return asked
 
 
-def derive_name(saved_model: Path, asked: str | None) -> str:
+def derive_name(source: Path, asked: str | None) -> str:
     """Return the model's name: ``--name``, else the folder's name with what a name may not hold replaced by ``-``.
 
     A version folder (``kws/3``) gives the name of the folder above it.
@@ -79,8 +100,9 @@ def derive_name(saved_model: Path, asked: str | None) -> str:
                 "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
             )
         return asked
-    folder = saved_model.resolve()
+    folder = source.resolve()
     label = folder.parent.name if parse_version(folder.name) is not None and folder.parent.name else folder.name
+    label = re.sub(r"\.(keras|h5|hdf5)$", "", label)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", label).lstrip("._-").rstrip("-")[:64]
     if not is_model_name(name):
         raise ClientError("USAGE", f"no model name can be made of the folder name {label!r}", "give one with --name")

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from mmconvert.verdict import FULL_TF, REJECT
+from mmwire.errors import EXIT_OK, MmError
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A conversion that was written. The fields, in this order, are the ``--json`` document.
+    """How a conversion ended. The fields, in this order, are the ``--json`` document.
 
     Attributes:
         evidence: What led to the verdict, one line each.
-        output: File that was written; the published one when there is no other.
-        published: File in the model folder, None when not published.
-        source_bytes: Size of all files of the SavedModel.
-        parity: Figures of the written file against TensorFlow; ``float32`` holds those of the float stage.
+        output: File or FULL_TF folder that was written; the published one when there is no other, None when refused.
+        published: What is in the model folder, None when not published.
+        source_bytes: Size of all files of the input.
+        parity: Figures of what was written against TensorFlow; ``float32`` holds those of the float stage.
         repairs: What had to be mended, one line each.
-        labels: How many labels are in the file.
+        recipe: Name of the recipe of what was written.
+        drop: Accuracy lost on rows held out, with its 95 % interval; None without real rows.
+        labels: How many labels go with the model.
         calibration: Rows given and their digest, None without calibration data.
+        search: All candidates with their figures, None where the form was given.
+        operations: Of the written file, in their order.
+        error: Why it was refused, None when it was not.
     """
 
     verdict: str
     reason: str
     evidence: list[str]
-    output: str
-    published: str | None
-    name: str
-    sha256: str
-    bytes: int
-    source_bytes: int
-    quantize: str
-    signature: str
-    parity: dict[str, Any]
-    repairs: list[str]
-    labels: int
-    calibration: dict[str, Any] | None
-    versions: dict[str, str]
-    seconds: float
+    output: str | None = None
+    published: str | None = None
+    name: str = ""
+    sha256: str | None = None
+    bytes: int = 0
+    source_bytes: int = 0
+    quantize: str = ""
+    signatures: list[str] = field(default_factory=list)
+    recipe: str = ""
+    parity: dict[str, Any] = field(default_factory=dict)
+    drop: dict[str, float] | None = None
+    repairs: list[str] = field(default_factory=list)
+    labels: int = 0
+    calibration: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    search: dict[str, Any] | None = None
+    operations: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    error: dict[str, Any] | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command: 0 for anything written, 1 for a REJECT."""
+        return EXIT_OK if self.error is None else 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the ``--json`` document."""
@@ -45,24 +63,32 @@ class Outcome:
 
     def as_text(self) -> str:
         """Return the summary for people."""
-        parity = describe_parity(self.parity)
-        notes = [line for line in self.evidence if not line.endswith(parity)]
+        parity = describe_parity(self.parity) if self.parity else ""
+        notes = [line for line in self.evidence if not parity or not line.endswith(parity)]
+        place = "beside the folder" if self.verdict == FULL_TF else "in the file"
         lines = [
             f"{self.name}: {self.verdict}: {self.reason}",
             *(f"  repaired  {line}" for line in self.repairs),
-            f"  parity    {parity}",
+            *([f"  parity    {parity}"] if parity else []),
             *(f"  note      {line}" for line in notes),
             f"  size      {describe_bytes(self.source_bytes)} SavedModel, {describe_bytes(self.bytes)} now",
-            *([f"  labels    {self.labels} in the file"] if self.labels else []),
+            *([f"  labels    {self.labels} {place}"] if self.labels else []),
             *(f"  written   {path}" for path in dict.fromkeys((self.output, self.published)) if path),
         ]
-        if self.published:
+        if self.verdict == FULL_TF:
+            lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[convert]'")
+        elif self.published:
             lines.append(f"  next      mmctl wait {self.name} && mmctl predict {self.name} -i INPUT.npy")
         else:
             lines.append(
                 f"  next      copy it into the daemon's model folder, then: mmctl predict {self.name} -i INPUT.npy"
             )
         return "\n".join(lines)
+
+
+def rejection(error: MmError, name: str, evidence: list[str], seconds: float) -> Outcome:
+    """Return the outcome of a conversion that was refused and left nothing behind."""
+    return Outcome(REJECT, error.message, evidence, name=name, seconds=seconds, error=error.as_dict())
 
 
 def describe_parity(figures: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a produced file really is, from counting what is in it."""
+"""What a conversion came to: what a produced file really is, and what is left when there can be none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from mmwire.errors import ConvertError
 LITE_INT8 = "LITE_INT8"
 LITE_MIXED = "LITE_MIXED"
 LITE_FLOAT = "LITE_FLOAT"
+FULL_TF = "FULL_TF"
+REJECT = "REJECT"
+
+# Failures of the float stage that say "not in LiteRT" and not "not at all": full TensorFlow can still run the model.
+_FULL_TF_GROUNDS = {
+    "OP_UNSUPPORTED": "operation without a built-in form",
+    "CONVERTER_CRASHED": "native crash",
+    "CONVERTER_FAILED": "TensorFlow's converter",
+    "PARITY_FAILED": "gate failed",
+}
 
 # Folding (batch normalisation, constant arithmetic) takes some of the parameters away; losing the weights takes all.
 MIN_PARAMETER_SHARE = 0.25
@@ -17,6 +27,11 @@ MIN_PARAMETER_SHARE = 0.25
 MAX_FLOAT_WEIGHT_SHARE = 0.5
 _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 _INTEGERS = ("INT8", "INT4")
+
+
+def full_tf_ground(error: ConvertError) -> str | None:
+    """Return the ground on which a failed float stage leads to full TensorFlow, None when it leads nowhere."""
+    return _FULL_TF_GROUNDS.get(error.code)
 
 
 def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:
@@ -45,13 +60,15 @@ def require_int8(census: Mapping[str, Any]) -> None:
     floats = [kind for kind in (*census["inputs"], *census["outputs"]) if kind in _FLOATS]
     if floats:
         raise ConvertError(
-            "CONVERTER_FAILED", f"int8 was asked for, and TensorFlow gave back a model with {floats[0]} tensors", hint
+            "CONVERTER_FAILED",
+            f"int8 was asked for, and the quantizer gave back a model with {floats[0]} tensors",
+            hint,
         )
     share = _float_weight_share(census)
     if share > MAX_FLOAT_WEIGHT_SHARE:
         raise ConvertError(
             "CONVERTER_FAILED",
-            f"int8 was asked for, and TensorFlow left {share:.0%} of the weights in floating point"
+            f"int8 was asked for, and the quantizer left {share:.0%} of the weights in floating point"
             f" ({_count(census['float_ops'])})",
             hint,
         )
@@ -63,20 +80,24 @@ def _float_weight_share(census: Mapping[str, Any]) -> float:
     return floats / (floats + integers) if floats else 0.0
 
 
-def decide(census: Mapping[str, Any], quantize: str) -> tuple[str, str]:
-    """Return the verdict for a file that passed every gate, and the reason in a sentence."""
-    float_ops = census["float_ops"]
-    if not any(census["weights"].get(kind) for kind in _INTEGERS) and quantize != "int8":
-        if quantize == "dynamic":
-            return (
-                LITE_FLOAT,
-                "no weight was large enough for TensorFlow to quantize (1024 values); the file is float32",
-            )
+def decide(census: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the verdict for a file that passed every gate, and what it is in a sentence."""
+    weights, float_ops = census["weights"], census["float_ops"]
+    has_float_ends = any(kind in _FLOATS for kind in (*census["inputs"], *census["outputs"]))
+    if not any(weights.get(kind) for kind in _INTEGERS):
+        if weights.get("FLOAT16"):
+            return LITE_FLOAT, "weights in float16, arithmetic in float32"
         return LITE_FLOAT, "weights and arithmetic are float32"
-    if quantize == "dynamic":
-        return LITE_MIXED, "int8 weights, arithmetic and tensors in float32"
+    narrow = "int4 and int8" if weights.get("INT4") else "int8"
+    if census.get("int16_ops"):
+        return LITE_MIXED, f"{narrow} weights, tensors in int16"
+    if has_float_ends and sum(float_ops.values()) >= sum(census["ops"].values()) - census.get("edge_ops", 0):
+        return LITE_MIXED, f"{narrow} weights, arithmetic and tensors in float32"
     if float_ops:
-        return LITE_MIXED, f"int8 inputs, outputs and weights, but not everything computes in int8: {_count(float_ops)}"
+        ends = "weights" if has_float_ends else "inputs, outputs and weights"
+        return LITE_MIXED, f"{narrow} {ends}, but not everything computes in int8: {_count(float_ops)}"
+    if has_float_ends:
+        return LITE_INT8, "weights and arithmetic are int8, inputs or outputs float32"
     return LITE_INT8, "inputs, outputs, weights and arithmetic are int8"
 
 

@@ -144,6 +144,7 @@ class ModelError(MmError):
         "MODEL_TOO_SLOW": Code("trying the model took too long; tried again later"),
         "MODEL_TOO_LARGE": Code("trying the model took too much memory; tried again later"),
         "DIGEST_MISMATCH": Code("the bytes differ from the digest recorded for them"),
+        "GOLDEN_MISMATCH": Code("this CPU computes something else than was recorded at conversion"),
         "MODEL_UNREADABLE": Code("the daemon may not or cannot read the file"),
         "MODEL_CONFLICT": Code("two layouts claim one model name"),
         "STORE_FAILED": Code("the store could not keep the model; tried again later"),

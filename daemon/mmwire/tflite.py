@@ -1,7 +1,9 @@
 """What a ``.tflite`` file carries besides its graph: wholeness, metadata, content digest.
 
 ``mmconvert`` writes these metadata entries, the daemon reads them, other readers ignore them:
-``MM_DIGEST`` (32 bytes), ``MM_LABELS`` (text, one label a line), ``MM_PROVENANCE`` (JSON).
+``MM_BYTES`` (the file's length, what is appended to it included, 8 bytes), ``MM_DIGEST`` (32 bytes), ``MM_GOLDEN``
+(``mmwire.golden``), ``MM_IO`` (JSON: tensors, batches), ``MM_LABELS`` (text, one label a line), ``MM_PROVENANCE``
+(JSON), ``MM_RECIPE`` (JSON, in litert-quantizer's form).
 
 Source: field numbers from the TFLite schema, version 3 (``Model``, ``SubGraph``, ``Tensor``, ``Operator``,
 ``Buffer``, ``Metadata``).
@@ -21,6 +23,7 @@ from mmwire.flatbuffer import Buffer, Bytes, OutOfBoundsError, Table
 DIGEST_ENTRY = "MM_DIGEST"
 LABELS_ENTRY = "MM_LABELS"
 PROVENANCE_ENTRY = "MM_PROVENANCE"
+BYTES_ENTRY = "MM_BYTES"
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 _IDENTIFIER = b"TFL3"
@@ -73,7 +76,11 @@ def outline(buffer: Buffer) -> TfliteFile:
             "a SavedModel becomes one with: mmconvert SAVED_MODEL --publish MODEL_DIR",
         )
     try:
-        return _walk(buffer)
+        file = _walk(buffer)
+        recorded = file.entry(buffer, BYTES_ENTRY)
+        if recorded is not None and len(buffer) < int.from_bytes(recorded, "little"):
+            raise OutOfBoundsError(f"{len(buffer)} of {int.from_bytes(recorded, 'little')} bytes")
+        return file
     except OutOfBoundsError as error:
         raise ModelError(
             "MODEL_INVALID", f"the file is cut short or damaged: {error}", "copy the model again"

@@ -68,7 +68,19 @@ RUNTIME_INTERFACE = "mmdaemon.runtime.interface"
 # What each layer may import from outside of the standard library and the product.
 OUTSIDE: dict[str, set[str]] = {
     "mmclient": {"numpy", "click", "tqdm", "PIL"},
-    "mmconvert": {"numpy", "click", "tqdm", "PIL", "ai_edge_litert", "flatbuffers", "keras", "tensorflow", "tf_keras"},
+    "mmconvert": {
+        "numpy",
+        "click",
+        "tqdm",
+        "PIL",
+        "ai_edge_litert",
+        "flatbuffers",
+        "keras",
+        "tensorflow",
+        "tf_keras",
+        "litert_quantizer",
+        "h5py",
+    },
     "mmdaemon.__main__": {"click"},
     "mmdaemon.folder": {"watchdog"},
     "mmdaemon.runtime": {"numpy", "ai_edge_litert", "tflite_runtime", "tensorflow"},

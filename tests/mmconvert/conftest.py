@@ -21,8 +21,14 @@ def saved_models(tmp_path_factory):
     return target
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory):
+    """Where all conversions of a session keep their results: what one test has converted, the next need not."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def mmconvert(tmp_path):
+def mmconvert(tmp_path, cache_home):
     """Run the command as a process in a folder of its own, with a temporary folder that must be empty after it."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -33,7 +39,7 @@ def mmconvert(tmp_path):
             capture_output=True,
             text=True,
             cwd=cwd,
-            env={**os.environ, "TMPDIR": str(scratch)},
+            env={**os.environ, "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(cache_home)},
             timeout=100,
         )
         assert "Traceback" not in done.stderr

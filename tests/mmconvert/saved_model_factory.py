@@ -77,6 +77,16 @@ class Stub(tf.Module):
         return {"n": tf.strings.length(x)}
 
     @tf.function(input_signature=[spec(None, 4)])
+    def python(self, x):
+        doubled = tf.py_function(lambda value: value * 2, [x], F32)
+        doubled.set_shape(x.shape)
+        return {"y": doubled @ self.weight}
+
+    @tf.function(input_signature=[spec(None, None, None, 3)])
+    def any_size(self, x):
+        return {"mean": tf.reduce_mean(tf.nn.relu(x - 0.5), [1, 2])}
+
+    @tf.function(input_signature=[spec(None, 4)])
     def blows_up(self, x):
         return {"y": tf.math.log(tf.reduce_sum(x * x, 1, keepdims=True)) @ self.weight[:1]}
 
@@ -109,7 +119,7 @@ def main(target):
     lstm = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(tf.keras.layers.LSTM(8)(inputs)))
     lstm.export(target / "lstm", verbose=False)
     stub = Stub()
-    for name in ("svd", "inverse", "loop", "step", "pair", "text", "blows_up"):
+    for name in ("svd", "inverse", "loop", "step", "pair", "text", "python", "any_size", "blows_up"):
         tf.saved_model.save(stub, str(target / name), signatures={"serving_default": getattr(stub, name)})
     tf.saved_model.save(stub, str(target / "two"), signatures={"encode": stub.encode, "decode": stub.decode})
     tf.saved_model.save(stub, str(target / "slots"), signatures={"only": stub.encode})

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_PARITY_ROWS, load_dataset
+from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS
+from mmconvert.calibration.dataset import load_dataset as load_of_several
 from mmconvert.calibration.row import cast_rows, shape_rows, spread
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 from mmwire.errors import ConvertError
@@ -10,6 +11,19 @@ from mmwire.errors import ConvertError
 X = Tensor("x", "float32", (UNKNOWN, 2, 3))
 ONE = Signature("serving_default", (X,), ())
 TWO = Signature("serving_default", (X, Tensor("ids", "int32", (UNKNOWN, 1))), ())
+
+
+def load_dataset(path, signature):
+    return load_of_several(path, None, [signature])
+
+
+def rows_of(dataset):
+    (rows,) = dataset.signatures.values()
+    return rows
+
+
+def calibration_of(dataset):
+    return rows_of(dataset).calibration.feeds
 
 
 def values(*shape):
@@ -61,20 +75,83 @@ def save(tmp_path, array):
     return tmp_path / "rows.npy"
 
 
-def test_many_rows_are_capped_and_half_is_held_out(tmp_path):
-    rows = np.random.default_rng(1).normal(size=(3000, 2, 3))
-    dataset = load_dataset(save(tmp_path, rows), ONE)
-    assert (len(dataset.calibration), len(dataset.parity)) == (MAX_CALIBRATION_ROWS, MAX_PARITY_ROWS)
-    assert dataset.is_held_out and dataset.rows == 3000
-    seen = {feed["x"].tobytes() for feed in dataset.calibration}
-    assert not any(feed["x"].tobytes() in seen for feed in dataset.parity)
+def test_many_rows_are_capped_and_those_that_verify_take_no_other_part(tmp_path):
+    random = np.random.default_rng(1).normal(size=(3000, 2, 3))
+    dataset = load_dataset(save(tmp_path, random), ONE)
+    rows = rows_of(dataset)
+    parts = [rows.calibration.feeds, rows.search.feeds, rows.held_out.feeds]
+    assert [len(part) for part in parts] == [MAX_CALIBRATION_ROWS, MAX_SEARCH_ROWS, MAX_HELD_OUT_ROWS]
+    seen = [feed["x"].tobytes() for part in parts for feed in part]
+    assert len(set(seen)) == len(seen) and dataset.rows == 3000
     assert any("float64" in notice for notice in dataset.notices)
-    assert any("512 calibrate" in notice for notice in dataset.notices)
+    assert any("512 calibrate, 256 choose among candidates, 512 only verify" in notice for notice in dataset.notices)
+
+
+def test_evaluation_rows_choose_and_verify_and_bring_their_classes(tmp_path):
+    random = np.random.default_rng(1).normal(size=(100, 2, 3)).astype(np.float32)
+    np.savez(tmp_path / "eval.npz", x=random, labels=np.arange(100))
+    dataset = load_of_several(save(tmp_path, values(40, 2, 3)), tmp_path / "eval.npz", [ONE])
+    rows = rows_of(dataset)
+    assert [len(part.feeds) for part in (rows.calibration, rows.search, rows.held_out)] == [40, 50, 50]
+    assert rows.held_out.answers.tolist() == list(range(1, 100, 2)) and dataset.has_answers
+    assert all(np.array_equal(feed["x"][0], random[2 * row]) for row, feed in enumerate(rows.search.feeds))
+    alone = rows_of(load_of_several(None, tmp_path / "eval.npz", [ONE]))
+    assert [feed["x"].tobytes() for feed in alone.calibration.feeds] == [
+        feed["x"].tobytes() for feed in alone.search.feeds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"), [(np.arange(3), "10 rows and 3 answers"), (np.full(10, 0.5), "the answers are float64")]
+)
+def test_classes_that_do_not_fit_are_refused(tmp_path, labels, text):
+    np.savez(tmp_path / "eval.npz", x=values(10, 2, 3), labels=labels)
+    with pytest.raises(ConvertError, match=text):
+        load_of_several(None, tmp_path / "eval.npz", [ONE])
+
+
+def test_several_signatures_each_need_their_rows(tmp_path):
+    encode, decode = Signature("encode", (X,), ()), Signature("decode", (Tensor("z", "float32", (UNKNOWN, 2)),), ())
+    np.savez(tmp_path / "rows.npz", **{"encode/x": values(8, 2, 3), "decode/z": values(6, 2)})
+    dataset = load_of_several(tmp_path / "rows.npz", None, [encode, decode])
+    assert {name: len(rows.calibration.feeds) for name, rows in dataset.signatures.items()} == {
+        "encode": 8,
+        "decode": 6,
+    }
+    np.savez(tmp_path / "rows.npz", x=values(8, 2, 3), z=values(6, 2))
+    assert load_of_several(tmp_path / "rows.npz", None, [encode, decode]).digest == dataset.digest
+    np.savez(tmp_path / "rows.npz", **{"encode/x": values(8, 2, 3)})
+    with pytest.raises(ConvertError, match="no array for input 'decode/z'"):
+        load_of_several(tmp_path / "rows.npz", None, [encode, decode])
+
+
+def test_a_folder_of_files_is_all_of_their_rows(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    np.save(folder / "a.npy", values(3, 2, 3))
+    np.save(folder / "b.npy", values(4, 2, 3) + 50)
+    assert len(calibration_of(load_dataset(folder, ONE))) == 7
+
+
+def test_images_in_folders_of_their_classes_know_them(tmp_path):
+    for index, name in enumerate(("cat", "ant", "cat")):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), 40 + 60 * index).save(tmp_path / "photos" / name / f"{index}.png")
+    signature = Signature("s", (Tensor("x", "float32", (UNKNOWN, 4, 4, 1)),), ())
+    by_name = rows_of(load_of_several(None, tmp_path / "photos", [signature]))
+    assert by_name.search.answers.tolist() == [0, 1, 1]
+    by_label = rows_of(load_of_several(None, tmp_path / "photos", [signature], ["cat", "dog", "ant"]))
+    assert by_label.search.answers.tolist() == [2, 0, 0]
+
+
+def test_copies_are_told(tmp_path):
+    dataset = load_dataset(save(tmp_path, np.repeat(values(5, 2, 3), 2, axis=0)), ONE)
+    assert any("5 of 10 calibration rows are copies" in notice for notice in dataset.notices)
 
 
 def test_few_rows_do_both_and_it_is_said(tmp_path):
     dataset = load_dataset(save(tmp_path, values(10, 2, 3)), ONE)
-    assert len(dataset.calibration) == len(dataset.parity) == 10
+    assert [len(part.feeds) for part in (rows_of(dataset).calibration, rows_of(dataset).held_out)] == [10, 10]
     assert any("same rows" in notice for notice in dataset.notices)
     assert any("only 10" in notice for notice in dataset.notices)
 
@@ -108,7 +185,7 @@ def test_npz_is_matched_by_input_name(tmp_path):
     path = tmp_path / "rows.npz"
     np.savez(path, x=values(8, 2, 3), ids=np.zeros((8, 1), np.int64), other=values(1))
     dataset = load_dataset(path, TWO)  # constant integers are fine beside an input that varies
-    assert dataset.calibration[3]["ids"].dtype == np.int32
+    assert calibration_of(dataset)[3]["ids"].dtype == np.int32
     np.savez(path, x=values(8, 2, 3), id=np.zeros((8, 1), np.int32))
     with pytest.raises(ConvertError, match="no array for input 'ids': expected x, ids, got id, x"):
         load_dataset(path, TWO)
@@ -129,7 +206,7 @@ def test_csv_is_a_row_a_line(tmp_path, header):
     path = tmp_path / "rows.csv"
     path.write_text(header + "1,2,3,4,5,6\n7,8,9,10,11,12\n")
     dataset = load_dataset(path, ONE)
-    assert dataset.calibration[1]["x"].tolist() == [[[7, 8, 9], [10, 11, 12]]]
+    assert calibration_of(dataset)[1]["x"].tolist() == [[[7, 8, 9], [10, 11, 12]]]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +250,7 @@ def image_folder(tmp_path, count=3):
 @pytest.mark.parametrize(("dtype", "red"), [("float32", 1.0), ("uint8", 255), ("int8", 127)])
 def test_images_are_resized_and_scaled_by_type(tmp_path, dtype, red):
     signature = Signature("s", (Tensor("x", dtype, (UNKNOWN, 4, 6, 3)),), ())
-    feed = load_dataset(image_folder(tmp_path), signature).calibration[0]["x"]
+    feed = calibration_of(load_dataset(image_folder(tmp_path), signature))[0]["x"]
     assert feed.shape == (1, 4, 6, 3) and feed.dtype == dtype
     assert feed[0, 0, 0, 0] == red
 

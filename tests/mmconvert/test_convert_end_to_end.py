@@ -48,7 +48,8 @@ def test_int8_is_published_sealed_and_reproducible(mmconvert, saved_models, tmp_
     folder.mkdir()
     np.savez(tmp_path / "rows.npz", anything=normal_rows(200, 16))
     before = tree(source)
-    arguments = (source, "--calibration", "rows.npz", "--publish", folder, "--name", "ants", "--json")
+    options = ("--quantize", "int8", "--calibration", "rows.npz")
+    arguments = (source, *options, "--publish", folder, "--name", "ants", "--json")
     document = converted(mmconvert(*arguments))
     path = folder / "ants.tflite"
     content = path.read_bytes()
@@ -119,12 +120,26 @@ def test_optimizer_slots_are_removed_in_a_copy(mmconvert, saved_models):
     before = tree(saved_models / "slots")
     document = converted(mmconvert(saved_models / "slots", "--json"))
     assert document["repairs"] == ["removed 3 optimizer slots, which TensorFlow cannot load (add_slot)"]
-    assert document["signature"] == "only"
+    assert document["signatures"] == ["only"]
     assert tree(saved_models / "slots") == before
 
 
+def test_every_signature_is_converted_and_calibrated(mmconvert, saved_models, tmp_path, normal_rows):
+    np.savez(tmp_path / "rows.npz", **{"encode/x": normal_rows(80, 4), "decode/x": normal_rows(80, 4) * 3})
+    document = converted(mmconvert(saved_models / "two", "--quantize", "int8", "--calibration", "rows.npz", "--json"))
+    assert document["signatures"] == ["decode", "encode"] and document["verdict"] == "LITE_INT8"
+    interpreter = Interpreter(model_path=str(tmp_path / "two.tflite"))
+    scales = {}
+    for name in ("encode", "decode"):  # TensorFlow leaves one of them in float32 when only the other is calibrated
+        (details,) = interpreter.get_signature_runner(name).get_input_details().values()
+        assert details["dtype"] is np.int8
+        scales[name] = details["quantization"][0]
+    assert scales["decode"] == pytest.approx(3 * scales["encode"], rel=0.01)
+    np.savez(tmp_path / "half.npz", **{"encode/x": normal_rows(80, 4)})
+    assert "'decode/x'" in refused(mmconvert(saved_models / "two", "--quantize", "int8", "--calibration", "half.npz"))
+
+
 def test_one_of_several_signatures_is_chosen_and_keeps_its_name(mmconvert, saved_models, tmp_path):
-    assert "--signature decode" in refused(mmconvert(saved_models / "two"), status=2)
     document = converted(mmconvert(saved_models / "two", "--signature", "encode", "--json"))
     assert "left out: decode" in document["evidence"][0]
     signatures = Interpreter(model_path=str(tmp_path / "two.tflite")).get_signature_list()
@@ -133,7 +148,7 @@ def test_one_of_several_signatures_is_chosen_and_keeps_its_name(mmconvert, saved
 
 def test_two_inputs_are_calibrated_by_name(mmconvert, saved_models, tmp_path, normal_rows):
     np.savez(tmp_path / "rows.npz", a=normal_rows(80, 4).astype(np.float64), b=np.arange(80).reshape(80, 1) % 4)
-    document = converted(mmconvert(saved_models / "pair", "--calibration", "rows.npz", "--json"))
+    document = converted(mmconvert(saved_models / "pair", "--quantize", "int8", "--calibration", "rows.npz", "--json"))
     assert document["verdict"] == "LITE_INT8" and document["parity"]["equal_share"] == 1
     assert any("'a' was float64" in line for line in document["evidence"])
 
@@ -144,7 +159,7 @@ def test_images_calibrate_an_image_model(mmconvert, saved_models, tmp_path):
     for index in range(20):
         pixels = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
-    document = converted(mmconvert(saved_models / "image", "--calibration", "photos", "--json"))
+    document = converted(mmconvert(saved_models / "image", "--quantize", "int8", "--calibration", "photos", "--json"))
     assert document["verdict"] == "LITE_INT8" and document["calibration"]["rows"] == 20
     details = Interpreter(model_path=str(tmp_path / "image.tflite")).get_input_details()[0]
     assert details["quantization"][0] == pytest.approx(1 / 255, rel=0.02)  # the range is [0, 1]
@@ -163,15 +178,52 @@ def test_where_tensorflow_is_not_finite_the_rest_is_compared(mmconvert, saved_mo
 
 
 @pytest.mark.parametrize(("model", "op"), [("svd", "Svd"), ("inverse", "MatrixInverse")])
-def test_operations_without_a_tflite_form_are_named(mmconvert, saved_models, tmp_path, model, op):
-    text = refused(mmconvert(saved_models / model))
-    assert f"the operation {op} has no TFLite form" in text and "full TensorFlow" in text
-    assert not (tmp_path / f"{model}.tflite").exists()
+def test_what_litert_cannot_run_becomes_a_folder_for_full_tensorflow(mmconvert, saved_models, tmp_path, model, op):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
+    document = converted(mmconvert(saved_models / model, "--publish", folder, "--labels", "labels.txt", "--json"))
+    made = folder / model
+    assert next(iter(document)) == "verdict" and document["verdict"] == "FULL_TF"
+    assert f"operation {op} has no TFLite form" in document["reason"]
+    assert document["output"] == document["published"] == str(made)
+    assert any("answers as before: 3" in line for line in document["evidence"])
+    assert sorted(path.name for path in folder.iterdir()) == [model, f"{model}.labels.txt"]
+    record = json.loads((made / "mmconvert.json").read_text())
+    assert (record["made_by"], record["verdict"], record["reason"]) == ("mmconvert", "FULL_TF", document["reason"])
+    assert list(record["signatures"]) == ["serving_default"] and len(record["provenance"]["source_digest"]) == 64
+    found = {str(path.relative_to(made)): path for path in made.rglob("*") if path.is_file()}
+    assert record["files"] == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items() if name != "mmconvert.json"
+    }
+    assert json.loads(mmconvert(saved_models / model, "--publish", folder, "--json").stdout)["sha256"]  # replaces it
+
+
+def test_a_folder_that_mmconvert_did_not_make_is_not_replaced(mmconvert, saved_models, tmp_path):
+    (tmp_path / "svd").mkdir()
+    (tmp_path / "svd" / "mine").touch()
+    assert "not made by mmconvert" in refused(mmconvert(saved_models / "svd"))
+    assert [path.name for path in (tmp_path / "svd").iterdir()] == ["mine"]
+
+
+def test_a_refusal_is_a_verdict_with_its_reason(mmconvert, saved_models, tmp_path):
+    done = mmconvert(saved_models / "python", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1 and next(iter(document)) == "verdict"
+    assert (document["verdict"], document["output"]) == ("REJECT", None)
+    assert "calls Python code (EagerPyFunc" in document["reason"]
+    assert json.loads(done.stderr)["error"] == document["error"]
+    assert not list(tmp_path.glob("*python*"))
+
+
+def test_open_height_and_width_are_kept_open(mmconvert, saved_models, tmp_path):
+    assert converted(mmconvert(saved_models / "any_size", "--json"))["verdict"] == "LITE_FLOAT"
+    assert run(tmp_path / "any_size.tflite", x=np.ones((1, 5, 9, 3), np.float32))["mean"].tolist() == [[0.5] * 3]
 
 
 def test_a_crash_of_the_calibrator_is_a_refusal(mmconvert, saved_models, tmp_path, normal_rows):
     np.save(tmp_path / "rows.npy", normal_rows(40, 4))
-    text = refused(mmconvert(saved_models / "loop", "--calibration", "rows.npy"))
+    text = refused(mmconvert(saved_models / "loop", "--quantize", "int8", "--calibration", "rows.npy"))
     assert "'quantize' was killed by signal 11 (SIGSEGV)" in text and "--quantize dynamic" in text
 
 
@@ -179,7 +231,9 @@ def test_calibration_that_is_not_like_the_inputs_fails_parity(mmconvert, saved_m
     rows = normal_rows(200, 16)
     rows[::2] *= 0.02  # the half that calibrates
     np.save(tmp_path / "rows.npy", rows)
-    text = refused(mmconvert(saved_models / "classifier", "--calibration", "rows.npy", "-o", "out.tflite"))
+    text = refused(
+        mmconvert(saved_models / "classifier", "--quantize", "int8", "--calibration", "rows.npy", "-o", "out.tflite")
+    )
     assert "wanted, got" in text and "calibration rows" in text
     assert not (tmp_path / "out.tflite").exists()
 
@@ -223,7 +277,7 @@ def test_a_truncated_saved_model_is_refused(mmconvert, saved_models, tmp_path, d
     [("--time-limit", 1, "not done within 1 s"), ("--memory-limit", 700, "more memory than its limit")],
 )
 def test_limits_end_a_conversion(mmconvert, saved_models, option, value, part):
-    assert part in refused(mmconvert(saved_models / "classifier", option, value))
+    assert part in refused(mmconvert(saved_models / "classifier", option, value, "--no-cache"))
 
 
 def children_of(pid):
@@ -243,7 +297,7 @@ def test_an_interrupted_conversion_leaves_nothing(saved_models, tmp_path, number
     scratch.mkdir()
     folder.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmconvert", saved_models / "classifier", "--publish", folder],
+        [sys.executable, "-m", "mmconvert", saved_models / "classifier", "--no-cache", "--publish", folder],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(scratch)},

@@ -1,10 +1,10 @@
 import pytest
 
-from mmconvert.source.inspection import inspect
+from mmconvert.source.inspection import inspect, require_portable
 from mmconvert.source.protobuf import MalformedError, encode_bytes, read_fields
 from mmconvert.source.repair import repair, strip_slots
-from mmconvert.source.signature import UNKNOWN, Tensor, choose_signature, require_convertible
-from mmwire.errors import ClientError, ConvertError, RequestError
+from mmconvert.source.signature import UNKNOWN, Signature, Tensor, choose_signatures, require_convertible
+from mmwire.errors import ConvertError, RequestError
 
 
 def varint(number, value):
@@ -24,13 +24,26 @@ def entry(number, key, value):
 
 def saved_model(*signatures, object_graph=b"", tags=("serve",)):
     info = b"".join(encode_bytes(4, tag.encode()) for tag in tags) + encode_bytes(5, b"2.21.0")
-    nodes = encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, b"MatMul"))
+    called = (
+        encode_bytes(1, b"f") + encode_bytes(2, b"Call") + entry(5, "f", encode_bytes(10, encode_bytes(1, b"body")))
+    )
+    nodes = encode_bytes(1, called) + encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, b"Unused"))
+    nodes += encode_bytes(2, library("body", "MatMul") + library("other", "EagerPyFunc"))
     graph = encode_bytes(1, info) + encode_bytes(2, nodes) + b"".join(signatures)
     return varint(1, 1) + encode_bytes(2, graph + encode_bytes(7, object_graph))
 
 
+def library(name, op):
+    return encode_bytes(
+        1, encode_bytes(1, encode_bytes(1, name.encode())) + encode_bytes(3, encode_bytes(2, op.encode()))
+    )
+
+
 def signature(name, dtype=1, sizes=(-1, 4)):
-    inputs, outputs = entry(1, "x", tensor_info(dtype, *sizes)), entry(2, "y", tensor_info(1, -1, 2))
+    inputs, outputs = (
+        entry(1, "x", tensor_info(dtype, *sizes)),
+        entry(2, "y", encode_bytes(1, b"f:0") + tensor_info(1, -1, 2)),
+    )
     return entry(5, name, inputs + outputs)
 
 
@@ -42,7 +55,16 @@ def test_signatures_types_and_shapes_are_read():
     assert list(found.signatures) == ["serving_default"]
     assert found.signatures["serving_default"].inputs == (Tensor("x", "float32", (UNKNOWN, 4)),)
     assert found.signatures["serving_default"].outputs == (Tensor("y", "float32", (UNKNOWN, 2)),)
-    assert (found.tags, found.producer, found.ops["MatMul"]) == (("serve",), "2.21.0", 1)
+    assert (found.tags, found.producer) == (("serve",), "2.21.0")
+
+
+def test_only_what_a_signature_reaches_counts_as_its_operations():
+    found = inspect(SERVING)
+    assert found.ops["serving_default"] == {"Call": 1, "MatMul": 1}
+    require_portable(found, found.signatures["serving_default"])
+    called = inspect(SERVING.replace(b"MatMul", b"PyFunc"))
+    with pytest.raises(ConvertError, match="calls Python code"):
+        require_portable(called, called.signatures["serving_default"])
 
 
 def test_a_file_cut_anywhere_is_refused_or_read_but_never_breaks():
@@ -102,18 +124,33 @@ def test_nothing_to_repair_copies_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_signature_is_asked_for_default_or_only():
+def names(found):
+    return [signature.name for signature in found]
+
+
+def test_all_signatures_are_converted_or_the_one_asked_for():
     two = inspect(saved_model(signature("encode"), signature("decode"))).signatures
-    assert choose_signature(two, "decode").name == "decode"
-    assert choose_signature(inspect(SERVING).signatures, None).name == "serving_default"
-    assert choose_signature({"encode": two["encode"]}, None).name == "encode"
-    with pytest.raises(ClientError, match="decode, encode") as caught:
-        choose_signature(two, None)
-    assert caught.value.exit_status == 2 and "--signature" in caught.value.hint
+    assert names(choose_signatures(two, "encode")) == ["encode"]
+    assert names(choose_signatures(two, None)) == ["decode", "encode"]
     with pytest.raises(RequestError, match="no signature 'other'"):
-        choose_signature(two, "other")
+        choose_signatures(two, "other")
     with pytest.raises(ConvertError, match="has no signature"):
-        choose_signature({}, None)
+        choose_signatures({}, None)
+
+
+def test_what_keras_exports_twice_is_converted_once():
+    double = inspect(saved_model(signature("serve"), signature("serving_default"))).signatures
+    assert names(choose_signatures(double, None)) == ["serving_default"]
+    other = inspect(saved_model(signature("serve", sizes=(-1, 5)), signature("serving_default"))).signatures
+    assert names(choose_signatures(other, None)) == ["serving_default", "serve"]
+
+
+def test_a_signature_without_inputs_is_left_out():
+    reset = Signature("reset", (), (Tensor("ok", "bool", ()),))
+    step = inspect(saved_model(signature("step"))).signatures
+    assert names(choose_signatures({"reset": reset, **step}, None)) == ["step"]
+    with pytest.raises(ConvertError, match="no signature takes an input: reset"):
+        choose_signatures({"reset": reset}, None)
 
 
 @pytest.mark.parametrize(("dtype", "text"), [(7, "string"), (8, "complex64"), (14, "bfloat16"), (99, "type 99")])

@@ -2,22 +2,25 @@ from pathlib import Path
 
 import pytest
 
-from mmconvert.job import decide_quantize, derive_name
+from mmconvert.job import Job, derive_name, require_data
 from mmwire.errors import ClientError, ConvertError
 from mmwire.manifest import is_model_name
 
 
 @pytest.mark.parametrize(
-    ("asked", "has_calibration", "decided"),
-    [("auto", True, "int8"), ("auto", False, "float32"), ("dynamic", False, "dynamic"), ("float32", True, "float32")],
+    ("asked", "data", "searches"), [("auto", True, True), ("auto", False, False), ("int8", True, False)]
 )
-def test_auto_is_int8_only_with_data(asked, has_calibration, decided):
-    assert decide_quantize(asked, has_calibration) == decided
+def test_auto_searches_only_with_data(asked, data, searches):
+    assert Job(Path("a"), "a", asked, calibration=Path("rows.npy") if data else None).searches == searches
+    assert Job(Path("a"), "a", asked, evaluation=Path("rows.npy") if data else None).searches == searches
 
 
-def test_int8_without_data_is_a_usage_error():
+@pytest.mark.parametrize("quantize", ["int8", "int16x8"])
+def test_a_calibrated_form_without_data_is_a_usage_error(quantize):
+    require_data(quantize, has_data=True)
+    require_data("dynamic", has_data=False)
     with pytest.raises(ConvertError) as caught:
-        decide_quantize("int8", has_calibration=False)
+        require_data(quantize, has_data=False)
     assert (caught.value.code, caught.value.exit_status) == ("CALIBRATION_MISSING", 2)
 
 
@@ -28,6 +31,8 @@ def test_int8_without_data_is_a_usage_error():
         ("models/kws/12", "kws"),  # the folder of a version
         ("my model (final)", "my-model-final"),
         (".hidden_model", "hidden_model"),
+        ("vww_96.h5", "vww_96"),
+        ("digits.keras", "digits"),
         ("ünïcode", "n-code"),
         ("x" * 100, "x" * 64),
     ],

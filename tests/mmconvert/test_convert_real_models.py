@@ -20,7 +20,7 @@ pytestmark = [
 
 def test_a_keras_2_model_with_its_optimizer_becomes_int8(mmconvert, tmp_path, normal_rows):
     np.savez(tmp_path / "rows.npz", input_1=normal_rows(200, 49, 10, 1) * 10)
-    done = mmconvert(KWS, "--name", "kws", "--calibration", "rows.npz", "--json")
+    done = mmconvert(KWS, "--name", "kws", "--quantize", "int8", "--calibration", "rows.npz", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["verdict"] == "LITE_INT8"

@@ -1,27 +1,49 @@
 import pytest
 
 from mmconvert.outcome import Outcome, describe_bytes
-from mmconvert.verdict import LITE_FLOAT, LITE_INT8, LITE_MIXED, decide, require_int8, require_weights
+from mmconvert.verdict import LITE_FLOAT, LITE_INT8, LITE_MIXED, decide, full_tf_ground, require_int8, require_weights
 from mmwire.errors import ConvertError
 
 
-def census(weights, io=("INT8", "INT8"), float_ops=None):
-    return {"ops": {}, "float_ops": float_ops or {}, "weights": weights, "inputs": [io[0]], "outputs": [io[1]]}
+def census(weights, io=("INT8", "INT8"), float_ops=None, ops=None, int16_ops=0):
+    return {
+        "ops": ops or {"CONV_2D": 4},
+        "float_ops": float_ops or {},
+        "edge_ops": 0,
+        "int16_ops": int16_ops,
+        "weights": weights,
+        "inputs": [io[0]],
+        "outputs": [io[1]],
+    }
+
+
+FLOATS = ("FLOAT32", "FLOAT32")
 
 
 @pytest.mark.parametrize(
-    ("counts", "quantize", "verdict", "text"),
+    ("counts", "verdict", "text"),
     [
-        (census({"INT8": 900, "INT32": 9}), "int8", LITE_INT8, "are int8"),
-        (census({"INT8": 900}, float_ops={"WHILE": 1}), "int8", LITE_MIXED, "1 WHILE in floating point"),
-        (census({"INT8": 900}, ("FLOAT32", "FLOAT32")), "dynamic", LITE_MIXED, "float32"),
-        (census({"FLOAT32": 90}, ("FLOAT32", "FLOAT32")), "dynamic", LITE_FLOAT, "no weight was large enough"),
-        (census({"FLOAT32": 90}, ("FLOAT32", "FLOAT32")), "float32", LITE_FLOAT, "float32"),
+        (census({"INT8": 900, "INT32": 9}), LITE_INT8, "are int8"),
+        (census({"INT8": 900}, FLOATS), LITE_INT8, "inputs or outputs float32"),
+        (census({"INT8": 900}, float_ops={"WHILE": 1}), LITE_MIXED, "1 WHILE in floating point"),
+        (census({"INT8": 900}, FLOATS, {"CONV_2D": 4}), LITE_MIXED, "arithmetic and tensors in float32"),
+        (census({"INT8": 9, "INT4": 9}, FLOATS, {"CONV_2D": 4}), LITE_MIXED, "int4 and int8 weights"),
+        (census({"INT8": 900}, ("INT16", "INT16"), int16_ops=4), LITE_MIXED, "tensors in int16"),
+        (census({"FLOAT32": 90}, FLOATS, {"CONV_2D": 4}), LITE_FLOAT, "are float32"),
+        (census({"FLOAT16": 90}, FLOATS, {"CONV_2D": 4}), LITE_FLOAT, "weights in float16"),
     ],
 )
-def test_the_file_decides_the_verdict(counts, quantize, verdict, text):
-    assert decide(counts, quantize)[0] == verdict
-    assert text in decide(counts, quantize)[1]
+def test_the_file_decides_the_verdict(counts, verdict, text):
+    assert decide(counts)[0] == verdict
+    assert text in decide(counts)[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "leads"),
+    [("OP_UNSUPPORTED", True), ("CONVERTER_CRASHED", True), ("PARITY_FAILED", True), ("CONVERTER_LIMIT", False)],
+)
+def test_what_leads_to_full_tensorflow(code, leads):
+    assert (full_tf_ground(ConvertError(code, "why")) is not None) == leads
 
 
 @pytest.mark.parametrize(
@@ -71,7 +93,7 @@ def outcome(**changes):
         "bytes": 1000,
         "source_bytes": 5_000_000,
         "quantize": "int8",
-        "signature": "serving_default",
+        "signatures": ["serving_default"],
         "parity": parity,
         "repairs": ["mended it"],
         "labels": 2,

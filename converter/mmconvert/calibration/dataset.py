@@ -1,66 +1,124 @@
-"""Stage calibrate: checked calibration rows, split into those that calibrate and those that are held out."""
+"""Stage calibrate: checked rows, split into those that calibrate, those that choose and those that only verify."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from mmconvert.calibration.reader import digest_rows, read_calibration
+from mmconvert.calibration.reader import Raw, read_rows, refuse
 from mmconvert.calibration.row import cast_rows, feeds_of, shape_rows, spread
-from mmconvert.feed import Array, Feed
+from mmconvert.feed import Array, Feed, digest_feeds
 from mmconvert.source.signature import Signature, Tensor
-from mmwire.errors import ConvertError
 
 MAX_CALIBRATION_ROWS = 512  # min and max of an activation hardly move after some hundred rows
-MAX_PARITY_ROWS = 128  # each is run one at a time, in TensorFlow and in LiteRT
-MIN_HELD_OUT_ROWS = 32  # with fewer than twice as many, all rows do both
+MAX_SEARCH_ROWS = 256  # every candidate runs each of them
+MAX_HELD_OUT_ROWS = 512  # TensorFlow runs each of them
+MIN_HELD_OUT_ROWS = 32  # with fewer than twice as many, all rows do everything
 ADVISED_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """Some rows of one signature and, where they are known, the right classes."""
+
+    feeds: list[Feed] = field(default_factory=list)
+    answers: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one signature by what they are for; they may be the same ones when there are few."""
+
+    calibration: Split
+    search: Split
+    held_out: Split
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
-    """Calibration data that passed the checks.
+    """Data that passed the checks.
 
     Attributes:
-        calibration: Feeds that the ranges are measured on.
-        parity: Feeds that the result is compared on.
-        is_held_out: Whether the two have no row in common.
-        rows: How many rows were given.
-        digest: SHA-256 of the values.
+        signatures: The rows by signature.
+        rows: How many rows were given, calibration and evaluation together.
+        digest: SHA-256 of all values.
         notices: What the user should know about the data.
     """
 
-    calibration: list[Feed]
-    parity: list[Feed]
-    is_held_out: bool
+    signatures: dict[str, Rows]
     rows: int
     digest: str
     notices: list[str]
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether the right classes of the rows that choose and verify are known."""
+        return all(rows.held_out.answers is not None for rows in self.signatures.values())
 
-def load_dataset(path: Path, signature: Signature) -> Dataset:
-    """Read and check calibration data.
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    arrays: dict[str, Array]
+    answers: Array | None
+    count: int
+
+
+def load_dataset(
+    calibration: Path | None, evaluation: Path | None, signatures: Sequence[Signature], labels: Sequence[str] = ()
+) -> Dataset:
+    """Read, check and split the data of ``--calibration`` and ``--eval``; one of the two may be missing.
 
     Raises:
         ConvertError: ``CALIBRATION_INVALID``: not readable, wrong names, shape or type, empty, NaN, infinite, constant.
     """
-    raw = read_calibration(path, signature)
-    arrays: dict[str, Array] = {}
     notices: list[str] = []
+    given = {
+        role: {
+            name: _check(next(s for s in signatures if s.name == name), raw, role, notices)
+            for name, raw in read_rows(path, signatures, labels).items()
+        }
+        for role, path in (("calibration", calibration), ("eval", evaluation))
+        if path is not None
+    }
+    first = next(iter(given.values()))
+    splits = {name: _split(given.get("calibration", {}).get(name), given.get("eval", {}).get(name)) for name in first}
+    rows = sum(checked.count for role in given.values() for checked in role.values())
+    notices += _tell(next(iter(splits.values())), rows, has_evaluation=evaluation is not None)
+    digest = digest_feeds([checked.arrays for role in given.values() for checked in role.values()])
+    return Dataset(splits, rows, digest, notices)
+
+
+def _check(signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Checked:
+    arrays: dict[str, Array] = {}
     for tensor in signature.inputs:
-        array, notice = cast_rows(tensor, shape_rows(tensor, raw[tensor.name]))
-        notices += [notice] if notice else []
+        array, notice = cast_rows(tensor, shape_rows(tensor, raw.arrays[tensor.name]))
+        notices += [notice] if notice and notice not in notices else []
         _require_finite(tensor, array)
         arrays[tensor.name] = array
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise ConvertError("CALIBRATION_INVALID", f"the inputs have different numbers of rows: {found}")
-    _require_variety(signature, arrays)
-    rows = next(iter(counts.values()))
-    return _split(arrays, rows, notices)
+        raise refuse(f"the inputs have different numbers of rows: {found}")
+    count = next(iter(counts.values()))
+    if role == "calibration":
+        _require_variety(signature, arrays)
+    copies = count - len({b"".join(array[row].tobytes() for array in arrays.values()) for row in range(count)})
+    if copies:
+        notices.append(f"{copies} of {count} {role} rows are copies of others: they add nothing")
+    answers = None if raw.answers is None else _check_answers(raw.answers, count)
+    return _Checked(arrays, answers, count)
+
+
+def _check_answers(answers: Array, count: int) -> Array:
+    whole = answers.reshape(-1)
+    if len(whole) != count:
+        raise refuse(f"{count} rows and {len(whole)} answers", "give the right class of each row")
+    if whole.dtype.kind not in "iu" and not (whole.dtype.kind == "f" and bool((whole == np.round(whole)).all())):
+        raise refuse(f"the answers are {whole.dtype}", "give the index of the right class of each row")
+    return whole.astype(np.int64)
 
 
 def _require_finite(tensor: Tensor, array: Array) -> None:
@@ -68,10 +126,9 @@ def _require_finite(tensor: Tensor, array: Array) -> None:
         return
     broken = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
     kind = "NaN" if bool(np.isnan(array).any()) else "infinite values"
-    raise ConvertError(
-        "CALIBRATION_INVALID",
+    raise refuse(
         f"calibration for input {tensor.name!r} holds {kind}, first in row {broken}",
-        "TensorFlow would silently give back a float model or a wrong one; clean the data",
+        "a quantizer would silently give back a float model or a wrong one; clean the data",
     )
 
 
@@ -85,27 +142,50 @@ def _require_variety(signature: Signature, arrays: dict[str, Array]) -> None:
     )
     if blamed:
         name = blamed[0].name
-        raise ConvertError(
-            "CALIBRATION_INVALID",
+        raise refuse(
             f"calibration for input {name!r} is constant: every value is {arrays[name].flat[0]}",
             "give real inputs: the range of each activation is measured on them",
         )
 
 
-def _split(arrays: dict[str, Array], rows: int, notices: list[str]) -> Dataset:
-    is_held_out = rows >= 2 * MIN_HELD_OUT_ROWS
-    every = list(range(rows))
-    first, second = (every[::2], every[1::2]) if is_held_out else (every, every)
-    calibration = [first[index] for index in spread(len(first), MAX_CALIBRATION_ROWS)]
-    parity = [second[index] for index in spread(len(second), MAX_PARITY_ROWS)]
-    if is_held_out:
-        notices.append(f"{rows} rows: {len(calibration)} calibrate, {len(parity)} others are held out for parity")
-    else:
-        notices.append(
-            f"{rows} rows calibrate and the same rows measure parity; from {2 * MIN_HELD_OUT_ROWS} on half is held out"
+def _split(calibration: _Checked | None, evaluation: _Checked | None) -> Rows:
+    if evaluation is not None:
+        search, held_out = _halves(evaluation, range(evaluation.count))
+        source = evaluation if calibration is None else calibration
+        used = search if calibration is None else list(range(calibration.count))
+        return Rows(
+            _take(source, used, MAX_CALIBRATION_ROWS),
+            _take(evaluation, search, MAX_SEARCH_ROWS),
+            _take(evaluation, held_out, MAX_HELD_OUT_ROWS),
         )
-    if rows < ADVISED_ROWS:
-        notices.append(f"only {rows} calibration rows; {ADVISED_ROWS} or more are advised")
-    return Dataset(
-        feeds_of(arrays, calibration), feeds_of(arrays, parity), is_held_out, rows, digest_rows(arrays), notices
+    assert calibration is not None
+    used, others = _halves(calibration, range(calibration.count))
+    search, held_out = (others[::2], others[1::2]) if len(used) < calibration.count else (others, others)
+    return Rows(
+        _take(calibration, used, MAX_CALIBRATION_ROWS),
+        _take(calibration, search, MAX_SEARCH_ROWS),
+        _take(calibration, held_out, MAX_HELD_OUT_ROWS),
     )
+
+
+def _halves(checked: _Checked, rows: range) -> tuple[list[int], list[int]]:
+    """Return every second row and the others; all of them twice when there are too few."""
+    every = list(rows)
+    return (every[::2], every[1::2]) if checked.count >= 2 * MIN_HELD_OUT_ROWS else (every, every)
+
+
+def _take(checked: _Checked, rows: list[int], limit: int) -> Split:
+    chosen = [rows[index] for index in spread(len(rows), limit)]
+    answers = None if checked.answers is None else checked.answers[chosen]
+    return Split(feeds_of(checked.arrays, chosen), answers)
+
+
+def _tell(rows: Rows, count: int, has_evaluation: bool) -> list[str]:
+    parts = (rows.calibration, rows.search, rows.held_out)
+    calibrating, choosing, verifying = (len(part.feeds) for part in parts)
+    told = [f"{count} rows: {calibrating} calibrate, {choosing} choose among candidates, {verifying} only verify"]
+    if not has_evaluation and count < 2 * MIN_HELD_OUT_ROWS:
+        told = [f"{count} rows calibrate and the same rows measure; from {2 * MIN_HELD_OUT_ROWS} on they are split"]
+    if calibrating < ADVISED_ROWS:
+        told.append(f"only {calibrating} rows calibrate; {ADVISED_ROWS} or more are advised")
+    return told

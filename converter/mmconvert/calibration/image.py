@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,19 @@ def list_images(folder: Path) -> list[Path]:
             "CALIBRATION_INVALID", f"the folder {folder} holds no image", f"known: {', '.join(SUFFIXES)}"
         )
     return [paths[index] for index in spread(len(paths), MAX_IMAGES)]
+
+
+def classes_of(folder: Path, paths: Sequence[Path], labels: Sequence[str]) -> Array | None:
+    """Return the class of each image where the images lie in one folder a class, else None.
+
+    A class is the folder's place among the labels, where all are labels, else among the folders by name.
+    """
+    parents = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
+    names = sorted(set(parents))
+    if "" in names or len(names) < 2:
+        return None
+    order = list(labels) if set(names) <= set(labels) else names
+    return np.array([order.index(parent) for parent in parents])
 
 
 def read_images(paths: list[Path], signature: Signature) -> Array:

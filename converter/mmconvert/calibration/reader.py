@@ -1,20 +1,22 @@
-"""Reading calibration data: ``.npz``, ``.npy``, ``.csv`` or a folder of images, as arrays by input name."""
+"""Reading calibration and evaluation data: ``.npz``, ``.npy``, ``.csv``, a folder of those or of images."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmconvert.calibration.image import list_images, read_images
+from mmconvert.calibration.image import classes_of, list_images, read_images
 from mmconvert.feed import Array
 from mmconvert.source.signature import Signature, describe_shape
 from mmwire.errors import ConvertError
 
-_FORMS = "expected .npz (arrays by input name), .npy, .csv or a folder of images"
+_FORMS = "expected .npz (arrays by input name), .npy, .csv, a folder of those or a folder of images"
+_ANSWERS = ("labels", "label", "answers", "y")  # what the array or the column with the right classes may be called
 
 
 def refuse(message: str, hint: str = "") -> ConvertError:
@@ -22,42 +24,96 @@ def refuse(message: str, hint: str = "") -> ConvertError:
     return ConvertError("CALIBRATION_INVALID", message, hint)
 
 
-def read_calibration(path: Path, signature: Signature) -> dict[str, Array]:
-    """Return the raw arrays for every input, rows first; shapes and types are checked later.
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a file or a folder holds for one signature, as it stands there.
+
+    Attributes:
+        arrays: By input, rows first; shapes and types are checked later.
+        answers: The right class of each row, None where it is not told.
+    """
+
+    arrays: dict[str, Array]
+    answers: Array | None = None
+
+
+def read_rows(path: Path, signatures: Sequence[Signature], labels: Sequence[str]) -> dict[str, Raw]:
+    """Return the rows for every signature, by its name.
+
+    With several signatures: an ``.npz`` whose arrays are called ``SIGNATURE/INPUT`` (or ``INPUT``, for every signature
+    that has one of that name), or a folder of files called after the signatures.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``: no such data, not readable, or inputs missing.
+        ConvertError: ``CALIBRATION_INVALID``: no such data, not readable, or a signature or an input is missing.
     """
     if not path.exists():
-        raise refuse(f"the calibration data {path} does not exist", _FORMS)
+        raise refuse(f"the data {path} does not exist", _FORMS)
     try:
-        if path.is_dir():
-            return _for_one_input(read_images(list_images(path), signature), path, signature)
-        if path.suffix == ".npz":
-            return _read_npz(path, signature)
-        if path.suffix == ".npy":
-            return _for_one_input(np.load(path, allow_pickle=False), path, signature)
-        if path.suffix == ".csv":
-            return _for_one_input(_read_csv(path, signature), path, signature)
+        if len(signatures) == 1:
+            return {signatures[0].name: _read_one(path, signatures[0], labels)}
+        return {signature.name: _read_of_several(path, signature, labels) for signature in signatures}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise refuse(f"the calibration data {path} cannot be read: {error}", _FORMS) from None
-    raise refuse(f"the calibration data {path} has a form that is not known", _FORMS)
+        raise refuse(f"the data {path} cannot be read: {error}", _FORMS) from None
 
 
-def _read_npz(path: Path, signature: Signature) -> dict[str, Array]:
+def _read_of_several(path: Path, signature: Signature, labels: Sequence[str]) -> Raw:
+    if path.is_dir():
+        files = [path / f"{signature.name}{suffix}" for suffix in _READERS]
+        found = next((file for file in files if file.is_file()), None)
+        if found is None:
+            raise refuse(f"{path} has no rows for signature {signature.name!r}", f"put {signature.name}.npz there")
+        return _read_one(found, signature, labels)
+    if path.suffix != ".npz":
+        raise refuse(
+            f"{path} holds one array, the model has several signatures",
+            f"give an .npz with arrays called {signature.name}/{signature.inputs[0].name}, or choose with --signature",
+        )
+    return _read_npz(path, signature, prefix=f"{signature.name}/")
+
+
+def _read_one(path: Path, signature: Signature, labels: Sequence[str]) -> Raw:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in _READERS and file.is_file())
+        if files:
+            return _join([_read_one(file, signature, labels) for file in files])
+        images = list_images(path)
+        answers = classes_of(path, images, labels)
+        return Raw(_for_one_input(read_images(images, signature), path, signature), answers)
+    if path.suffix not in _READERS:
+        raise refuse(f"the data {path} has a form that is not known", _FORMS)
+    return _READERS[path.suffix](path, signature)
+
+
+def _join(parts: list[Raw]) -> Raw:
+    names = parts[0].arrays
+    answers = [part.answers for part in parts if part.answers is not None]
+    return Raw(
+        {name: np.concatenate([part.arrays[name] for part in parts]) for name in names},
+        np.concatenate(answers) if len(answers) == len(parts) else None,
+    )
+
+
+def _read_npz(path: Path, signature: Signature, prefix: str = "") -> Raw:
     names = [tensor.name for tensor in signature.inputs]
     with np.load(path, allow_pickle=False) as file:
-        found = sorted(file.files)
-        if len(names) == 1 and len(found) == 1:
-            return {names[0]: file[found[0]]}
-        missing = [name for name in names if name not in found]
+        answer_names = [name for name in _ANSWERS if name in file.files and name not in names]
+        answers = file[answer_names[0]] if answer_names else None
+        found = sorted(set(file.files) - set(answer_names))
+        if len(names) == 1 and len(found) == 1 and not prefix:
+            return Raw({names[0]: file[found[0]]}, answers)
+        keys = {name: f"{prefix}{name}" if f"{prefix}{name}" in found else name for name in names}
+        missing = [prefix + name for name in names if keys[name] not in found]
         if missing:
             raise refuse(
-                f"{path} has no array for input {missing[0]!r}: expected {', '.join(names)},"
+                f"{path} has no array for input {missing[0]!r}: expected {', '.join(prefix + name for name in names)},"
                 f" got {', '.join(found) or 'none'}",
                 "name the arrays as the signature names its inputs: np.savez(FILE, " + f"**{{{missing[0]!r}: x}})",
             )
-        return {name: file[name] for name in names}
+        return Raw({name: file[key] for name, key in keys.items()}, answers)
+
+
+def _read_npy(path: Path, signature: Signature) -> Raw:
+    return Raw(_for_one_input(np.load(path, allow_pickle=False), path, signature))
 
 
 def _for_one_input(array: Array, path: Path, signature: Signature) -> dict[str, Array]:
@@ -69,12 +125,13 @@ def _for_one_input(array: Array, path: Path, signature: Signature) -> dict[str, 
     return {signature.inputs[0].name: array}
 
 
-def _read_csv(path: Path, signature: Signature) -> Array:
-    """Read one row of numbers a line; a first line that is no numbers is a header."""
+def _read_csv(path: Path, signature: Signature) -> Raw:
+    """Read one row of numbers a line; a first line that is no numbers is a header, and may name a column of answers."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
+    header: list[str] = []
     if lines and not _is_numeric(lines[0]):
-        lines = lines[1:]
+        header, lines = [name.strip() for name in lines[0]], lines[1:]
     widths = {len(line) for line in lines}
     if len(widths) > 1:
         raise refuse(f"{path}: lines of {min(widths)} and of {max(widths)} values", "give every line one whole row")
@@ -82,14 +139,19 @@ def _read_csv(path: Path, signature: Signature) -> Array:
         rows = np.array(lines, dtype=np.float64)
     except ValueError as error:
         raise refuse(f"{path}: {error}", "numbers only, after at most one header line") from None
-    shape = signature.inputs[0].row_shape
+    column = next((header.index(name) for name in _ANSWERS if name in header), None)
+    answers = None
+    if column is not None and len(rows):
+        answers, rows = rows[:, column], np.delete(rows, column, axis=1)
+    shape = signature.inputs[0].row_shape if signature.inputs else ()
     try:
-        return rows.reshape(len(rows), *shape) if len(rows) else rows
+        rows = rows.reshape(len(rows), *shape) if len(rows) else rows
     except ValueError:
         raise refuse(
             f"{path} has {rows.shape[1]} values a line; one row of input {signature.inputs[0].name!r} is"
             f" {describe_shape(shape)}",
         ) from None
+    return Raw(_for_one_input(rows, path, signature), answers)
 
 
 def _is_numeric(line: list[str]) -> bool:
@@ -100,11 +162,4 @@ def _is_numeric(line: list[str]) -> bool:
     return True
 
 
-def digest_rows(arrays: dict[str, Array]) -> str:
-    """Return SHA-256 over names, types, shapes and values: the same data in another file form has the same digest."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+_READERS: Mapping[str, Callable[[Path, Signature], Raw]] = {".npz": _read_npz, ".npy": _read_npy, ".csv": _read_csv}

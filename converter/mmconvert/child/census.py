@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 _OPS = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES = {number: name for name, number in vars(schema.TensorType).items() if not name.startswith("_")}
 _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
+_HEAVY_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
 _EDGE_OPS = ("QUANTIZE", "DEQUANTIZE", "CAST")  # they bring data in or out of int8 and compute nothing
 
 
@@ -20,13 +21,15 @@ def take_census(content: bytes) -> dict[str, Any]:
     """Return counts of a model, all its subgraphs together.
 
     Returns:
-        ``ops`` by name; ``float_ops``: those that compute in floating point, by name; ``inputs`` and ``outputs``: the
+        ``ops`` by name; ``float_ops``: those that compute in floating point, by name; ``edge_ops``: how many bring data
+        in or out of int8; ``int16_ops``: how many of the heavy ones give int16; ``inputs`` and ``outputs``: the
         types of the main subgraph; ``weights``: elements of constant tensors by type.
     """
     model = schema.Model.GetRootAs(content, 0)
     names = [_op_name(model.OperatorCodes(index)) for index in range(model.OperatorCodesLength())]
     ops: dict[str, int] = {}
     float_ops: dict[str, int] = {}
+    edge_ops = int16_ops = 0
     weights: dict[str, int] = {}
     counted: set[int] = set()
     for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
@@ -39,16 +42,37 @@ def take_census(content: bytes) -> dict[str, Any]:
         for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
             name = names[operator.OpcodeIndex()]
             ops[name] = ops.get(name, 0) + 1
-            if name not in _EDGE_OPS and _gives_float(operator, tensors):
+            kinds = _kinds_given(operator, tensors)
+            if name in _EDGE_OPS:
+                edge_ops += 1
+            elif any(kind in _FLOATS for kind in kinds):
                 float_ops[name] = float_ops.get(name, 0) + 1
+            elif name in _HEAVY_OPS and "INT16" in kinds:
+                int16_ops += 1
     main = model.Subgraphs(0)
     return {
         "ops": ops,
         "float_ops": float_ops,
+        "edge_ops": edge_ops,
+        "int16_ops": int16_ops,
         "weights": weights,
         "inputs": [_TYPES[main.Tensors(main.Inputs(index)).Type()] for index in range(main.InputsLength())],
         "outputs": [_TYPES[main.Tensors(main.Outputs(index)).Type()] for index in range(main.OutputsLength())],
     }
+
+
+def list_operations(content: bytes) -> list[dict[str, str]]:
+    """Return the operations of the main graph in their order: ``op``, ``output`` (first tensor's name), ``dtype``."""
+    model = schema.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    found = []
+    for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+        if operator.OutputsLength():
+            tensor = graph.Tensors(operator.Outputs(0))
+            name = (tensor.Name() or b"").decode("utf-8", "replace")
+            op = _op_name(model.OperatorCodes(operator.OpcodeIndex()))
+            found.append({"op": op, "output": name, "dtype": _TYPES[tensor.Type()]})
+    return found
 
 
 def _op_name(code: Any) -> str:
@@ -61,6 +85,6 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(tensor.Shape(index) for index in range(tensor.ShapeLength()))
 
 
-def _gives_float(operator: Any, tensors: list[Any]) -> bool:
+def _kinds_given(operator: Any, tensors: list[Any]) -> list[str]:
     outputs = [operator.Outputs(index) for index in range(operator.OutputsLength())]
-    return any(_TYPES[tensors[index].Type()] in _FLOATS for index in outputs if index >= 0)
+    return [_TYPES[tensors[index].Type()] for index in outputs if index >= 0]

@@ -1,6 +1,6 @@
 """The child process with TensorFlow: load the SavedModel, convert it, compute what the original answers.
 
-Run as ``python -m mmconvert.child.original``; TensorFlow is imported here and nowhere else.
+Run as ``python -m mmconvert.child.original``; TensorFlow is imported here and in ``keras_file`` only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmconvert.child.census import take_census
+from mmconvert.child.keras_file import export
 from mmconvert.child.refusal import explain
 from mmconvert.child.serve import serve
 
@@ -23,101 +25,139 @@ class Original:
 
     def __init__(self) -> None:
         self._model: Any = None
-        self._function: Any = None
-        self._name = ""
-        self._resaved: str | None = None
+        self._functions: dict[str, Any] = {}
+        self._resaved: dict[bool, str] = {}
         self._is_single_batch = False
         self._initial: list[tuple[Any, Any]] | None = None
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Load a signature; answers with the library versions and what its variables hold."""
-        import keras  # type: ignore[import-untyped]
+        """Load signatures; answers with what their variables hold and whether running changes them."""
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)  # the same sums in the same order every time
+        self._initial, self._resaved, self._is_single_batch = None, {}, False
         self._model = tf.saved_model.load(request["folder"], tags=request["tags"])
-        self._name = request["signature"]
-        self._function = self._model.signatures[self._name]
-        variables = self._function.variables
-        if self._changes_variables():
-            self._initial = [(variable, variable.numpy()) for variable in variables]
+        self._functions = {name: self._model.signatures[name] for name in request["signatures"]}
+        variables = {variable.ref(): variable for f in self._functions.values() for variable in f.variables}
+        if any(_changes_variables(function) for function in self._functions.values()):
+            self._initial = [(variable, variable.numpy()) for variable in variables.values()]
         return {
-            "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
-            "variable_elements": sum(int(variable.shape.num_elements() or 0) for variable in variables),
+            "variable_elements": sum(int(v.shape.num_elements() or 0) for v in variables.values()),
             "keeps_state": self._initial is not None,
         }
 
-    def _changes_variables(self) -> bool:
-        graph = self._function.graph.as_graph_def()
-        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-        return any(node.op.startswith(_ASSIGN) for node in nodes)
-
     def convert_float(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write the float model; answers with the repairs that it took."""
-        converter = self._converter()
+        """Write the float model; answers with the repairs that it took.
+
+        ``static`` fixes the number of rows to one.
+        """
+        is_static = bool(request["static"])
         try:
-            content = converter.convert()
+            content = self._converter(is_static).convert()
         except Exception as error:
             if _LIST_ERROR not in str(error):
                 raise
             self._is_single_batch = True
-            content = self._converter().convert()
+            content = self._converter(is_static).convert()
         Path(request["output"]).write_bytes(content)
-        return {"repairs": [SINGLE_BATCH_REPAIR] if self._is_single_batch else []}
+        return {
+            "repairs": [SINGLE_BATCH_REPAIR] if self._is_single_batch else [],
+            "computes_shapes": "SHAPE" in take_census(content)["ops"],
+        }
 
     def quantize(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write the quantized model: ``dynamic``, or ``int8`` with the calibration feeds of the request."""
+        """Write an int8 model, its ranges measured on the calibration feeds of the request, a file a signature."""
         import tensorflow as tf
 
-        converter = self._converter()
+        from mmconvert.feed import Feed, load_feeds
+
+        converter = self._converter(is_static=False)
+        feeds = {name: load_feeds(Path(path)) for name, path in request["calibration"].items()}
+
+        def representative_dataset() -> Iterator[Feed | tuple[str, Feed]]:
+            for name, rows in feeds.items():
+                yield from rows if len(feeds) == 1 else ((name, row) for row in rows)
+
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if request["mode"] == "int8":
-            from mmconvert.feed import Feed, load_feeds
-
-            feeds = load_feeds(Path(request["calibration"]))
-
-            def representative_dataset() -> Iterator[Feed]:
-                yield from feeds
-
-            converter.representative_dataset = representative_dataset
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
+        converter.representative_dataset = representative_dataset
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
         Path(request["output"]).write_bytes(converter.convert())
         return {}
 
-    def _converter(self) -> Any:
-        """Return a converter of the loaded function.
+    def _converter(self, is_static: bool) -> Any:
+        """Return a converter of the loaded functions.
 
         ``from_saved_model`` on the input itself loses the weights of what Keras 3 wrote with ``tf.saved_model.save``,
-        and gives NaN. The loaded function has captured them; saved anew with it they are found. It is what
+        and gives NaN. The loaded functions have captured them; saved anew with it they are found. It is what
         ``from_concrete_functions`` does, which however calls every signature ``serving_default``.
         """
         import tensorflow as tf
 
-        if self._resaved is None:
+        if is_static not in self._resaved:
             folder = tempfile.mkdtemp()
-            tf.saved_model.save(self._model, folder, signatures={self._name: self._function})
-            self._resaved = folder
-        converter = tf.lite.TFLiteConverter.from_saved_model(self._resaved, signature_keys=[self._name])
+            functions = {name: _for_one_row(f) if is_static else f for name, f in self._functions.items()}
+            tf.saved_model.save(self._model, folder, signatures=functions)
+            self._resaved[is_static] = folder
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            self._resaved[is_static], signature_keys=list(self._functions)
+        )
         if self._is_single_batch:
             converter._experimental_default_to_single_batch_in_tensor_list_ops = True
         return converter
 
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write what TensorFlow answers to each feed, every one from the state that was saved."""
+        """Write what TensorFlow answers to each feed, every one from the state that was saved unless told otherwise.
+
+        Answers with the feeds that it refuses, by index; they have no answer in the file. It may not refuse all.
+        """
         import tensorflow as tf
 
         from mmconvert.feed import load_feeds, save_feeds
 
-        outputs = []
-        for feed in load_feeds(Path(request["feeds"])):
-            for variable, value in self._initial or ():
-                variable.assign(value)
-            answer = self._function(**{name: tf.constant(array) for name, array in feed.items()})
+        outputs, refused = [], []
+        refusal: Exception | None = None
+        for index, feed in enumerate(load_feeds(Path(request["feeds"]))):
+            if index == 0 or request["resets"]:
+                for variable, value in self._initial or ():
+                    variable.assign(value)
+            function = self._functions[request["signature"]]
+            try:
+                answer = function(**{name: tf.constant(array) for name, array in feed.items()})
+            except (tf.errors.OpError, ValueError) as error:
+                refusal = error
+                refused.append(index)
+                continue
             outputs.append({name: tensor.numpy() for name, tensor in answer.items()})
+        if refusal is not None and not outputs:
+            raise refusal
         save_feeds(Path(request["output"]), outputs)
-        return {}
+        return {"refused": refused}
+
+
+def _changes_variables(function: Any) -> bool:
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for item in graph.library.function for node in item.node_def)]
+    return any(node.op.startswith(_ASSIGN) for node in nodes)
+
+
+def _for_one_row(function: Any) -> Any:
+    """Return the function traced again for inputs of exactly one row."""
+    import tensorflow as tf
+
+    specs = {
+        name: tf.TensorSpec(
+            [1, *spec.shape[1:]] if spec.shape.rank and spec.shape[0] is None else spec.shape, spec.dtype
+        )
+        for name, spec in function.structured_input_signature[1].items()
+    }
+
+    def call(**feed: Any) -> Any:
+        return function(**feed)
+
+    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()}
+    return tf.function(call).get_concrete_function(**named)
 
 
 def main() -> None:
@@ -125,6 +165,7 @@ def main() -> None:
     original = Original()
     serve(
         {
+            "export": export,
             "load": original.load,
             "float": original.convert_float,
             "quantize": original.quantize,

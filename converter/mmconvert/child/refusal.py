@@ -42,6 +42,12 @@ def explain(step: str, error: BaseException) -> ConvertError:
             return ConvertError("OP_UNSUPPORTED", f"the {verb} no {form} form", hint)
     if step == "load":
         return _explain_load(text)
+    if step == "export":
+        return ConvertError(
+            "SAVED_MODEL_INVALID",
+            f"Keras cannot load the file: {shorten(text)}",
+            "export it where its own layers are defined: model.export('DIR')",
+        )
     if step == "reference":
         return ConvertError("SAVED_MODEL_INVALID", f"TensorFlow itself cannot run the signature: {shorten(text)}")
     if re.search(r"(bigger|larger) than 2 ?gb", text, re.IGNORECASE):

@@ -50,6 +50,11 @@ class Worker:
     ) -> None:
         self.stop()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the child of the last call still lives, with what it has loaded."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the child if it does not run; importing its libraries then overlaps with what the caller does."""
         if self._process is not None:

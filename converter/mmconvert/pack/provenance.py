@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 FORMAT = 1
 _DISTRIBUTION = "mmdaemon"
+_TOOLS = {
+    "numpy": ("numpy",),
+    "tensorflow": ("tensorflow-cpu", "tensorflow"),
+    "keras": ("keras",),
+    "tf-keras": ("tf-keras",),
+    "ai-edge-litert": ("ai-edge-litert",),
+    "litert-quantizer": ("litert-quantizer",),
+}
 
 
-def tool_versions(children: Mapping[str, str]) -> dict[str, str]:
-    """Return the versions of what took part in the conversion, by name."""
-    return {
-        "mmconvert": version(_DISTRIBUTION),
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        **children,
-    }
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what takes part in a conversion, by name, without importing any of it."""
+    found = {"mmconvert": version(_DISTRIBUTION), "python": platform.python_version()}
+    for name, distributions in _TOOLS.items():
+        for distribution in distributions:
+            with contextlib.suppress(PackageNotFoundError):
+                found.setdefault(name, version(distribution))
+    return found
 
 
 def provenance_json(facts: Mapping[str, Any]) -> bytes:

@@ -1,14 +1,19 @@
-"""Stage pack: labels and provenance go into the file, then the digest of all of it."""
+"""Stage pack: what goes into the file besides the graph, and the digest of all of it."""
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmconvert.pack.container import add_metadata
 from mmconvert.pack.provenance import provenance_json
 from mmwire.errors import InternalError, ModelError
+from mmwire.golden import GOLDEN_ENTRY
 from mmwire.tflite import (
+    BYTES_ENTRY,
     DIGEST_BYTES,
     DIGEST_ENTRY,
     LABELS_ENTRY,
@@ -18,9 +23,33 @@ from mmwire.tflite import (
     verify_content,
 )
 
+IO_ENTRY = "MM_IO"
+RECIPE_ENTRY = "MM_RECIPE"
+_LENGTH_BYTES = 8
+_LABELS_FILE = "labels.txt"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows: the same labels give the same bytes
 
-def seal(content: bytes, labels: Sequence[str], facts: Mapping[str, Any]) -> bytes:
-    """Return the file with labels, provenance and content digest; every other byte of the graph is as it was.
+
+def seal(
+    content: bytes,
+    labels: Sequence[str],
+    facts: Mapping[str, Any],
+    *,
+    goldens: bytes = b"",
+    io_facts: Mapping[str, Any] | None = None,
+    recipe: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    """Return the file with all that travels with it; every byte of the graph is as it was.
+
+    Labels are also appended as a zip file, which readers of TFLite's own metadata look for at the end.
+
+    Args:
+        content: The ``.tflite``.
+        labels: One a class.
+        facts: The provenance.
+        goldens: As ``mmwire.golden.pack_goldens`` packs them; empty for none.
+        io_facts: Types, scales and shapes of inputs and outputs, batches that run.
+        recipe: In litert-quantizer's own form.
 
     Raises:
         ConvertError: ``CONVERTER_FAILED``, the content is not a whole ``.tflite``.
@@ -28,10 +57,22 @@ def seal(content: bytes, labels: Sequence[str], facts: Mapping[str, Any]) -> byt
     entries: dict[str, bytes] = {}
     if labels:
         entries[LABELS_ENTRY] = "\n".join(labels).encode()
+    if io_facts:
+        entries[IO_ENTRY] = _json(io_facts)
+    if recipe:
+        entries[RECIPE_ENTRY] = _json(recipe)
+    if goldens:
+        entries[GOLDEN_ENTRY] = goldens
     entries[PROVENANCE_ENTRY] = provenance_json(facts)
+    entries[BYTES_ENTRY] = bytes(_LENGTH_BYTES)
     entries[DIGEST_ENTRY] = bytes(DIGEST_BYTES)
     sealed = bytearray(add_metadata(content, entries))
-    offset, length = place = outline(sealed).metadata[DIGEST_ENTRY]
+    if labels:
+        sealed += _zip_tail(labels, len(sealed))
+    places = outline(sealed).metadata
+    offset, length = places[BYTES_ENTRY]
+    sealed[offset : offset + length] = len(sealed).to_bytes(length, "little")
+    offset, length = place = places[DIGEST_ENTRY]
     sealed[offset : offset + length] = content_digest(sealed, place)
     result = bytes(sealed)
     try:
@@ -41,3 +82,16 @@ def seal(content: bytes, labels: Sequence[str], facts: Mapping[str, Any]) -> byt
     if not is_sealed:
         raise InternalError("INTERNAL", "the packed file carries no digest")
     return result
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _zip_tail(labels: Sequence[str], offset: int) -> bytes:
+    """Return a zip file of the labels whose offsets count from the start of what it is appended to."""
+    file = io.BytesIO()
+    file.write(b"\0" * offset)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(_LABELS_FILE, _EPOCH), "".join(f"{label}\n" for label in labels))
+    return file.getvalue()[offset:]

@@ -90,7 +90,7 @@ def _require_comparable(output: OutputParity, hint: str) -> None:
         )
     if not output.compared:
         raise ConvertError(
-            "PARITY_FAILED",
+            "SAVED_MODEL_INVALID",
             f"output {output.name!r}: TensorFlow itself gives no finite value for any row",
             "give real inputs with --calibration",
         )

@@ -44,12 +44,28 @@ class OutputParity:
     top1_agreement: float | None
 
 
-def compare(original: Sequence[Feed], converted: Sequence[Feed]) -> list[OutputParity]:
-    """Compare the answers to the same feeds, output by output."""
+def compare(original: Sequence[Feed], converted: Sequence[Feed], prefix: str = "") -> list[OutputParity]:
+    """Compare the answers to the same feeds, output by output; the prefix goes before the outputs' names."""
     return [
-        _compare_output(name, [answer[name] for answer in original], [answer[name] for answer in converted])
+        _compare_output(prefix + name, [answer[name] for answer in original], [answer[name] for answer in converted])
         for name in sorted(original[0])
     ]
+
+
+def are_probabilities(rows: Array) -> bool:
+    """Return whether every row is a distribution over classes.
+
+    Shape:
+        ``[rows, classes]``
+    """
+    return bool(
+        rows.ndim == 2
+        and rows.shape[1] > 1
+        and rows.dtype.kind == "f"
+        and np.isfinite(rows).all()
+        and (rows >= 0).all()
+        and np.allclose(rows.sum(axis=1), 1, atol=_SUM_TOLERANCE)
+    )
 
 
 def _compare_output(name: str, original: list[Array], converted: list[Array]) -> OutputParity:
@@ -90,12 +106,10 @@ def _decibel(signal: float, noise: float) -> float:
 
 
 def _top1_agreement(original: list[Array], converted: list[Array]) -> float | None:
-    if any(array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind != "f" for array in original):
+    if any(array.ndim != 2 for array in original):
         return None
     reference, result = np.concatenate(original), np.concatenate(converted)
-    if not (np.isfinite(reference).all() and (reference >= 0).all()):
-        return None
-    if not np.allclose(reference.sum(axis=1), 1, atol=_SUM_TOLERANCE):
+    if not are_probabilities(reference):
         return None
     chosen = reference[np.arange(len(reference)), result.argmax(axis=1)]
     return float((chosen >= reference.max(axis=1) - _TIE).mean())

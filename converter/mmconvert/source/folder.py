@@ -10,7 +10,7 @@ from mmwire.errors import ClientError, ConvertError
 from mmwire.manifest import SAVED_MODEL_FILE, parse_labels, parse_version
 
 _LABELS_PLACES = ("labels.txt", "assets/labels.txt", "assets.extra/labels.txt")
-_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,7 @@ def _not_a_saved_model(path: Path) -> ConvertError:
     hint = "give the folder that holds saved_model.pb and variables/"
     if not path.exists():
         return ConvertError("SAVED_MODEL_INVALID", f"{path} does not exist", hint)
-    if path.suffix in _KERAS_SUFFIXES:
-        hint = f"load it with Keras and write a SavedModel: keras.models.load_model({path.name!r}).export('DIR')"
-    elif not path.is_dir():
+    if not path.is_dir():
         hint = f"give the folder: {path.parent}" if path.name == SAVED_MODEL_FILE else hint
     else:
         versions = [entry.name for entry in path.iterdir() if parse_version(entry.name) and entry.is_dir()]
@@ -61,13 +59,13 @@ def _not_a_saved_model(path: Path) -> ConvertError:
 
 
 def take_stamp(folder: Path) -> Stamp:
-    """Return sizes and times of the folder's files.
+    """Return sizes and times of the folder's files, or of the one file.
 
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``, a file cannot be looked at.
     """
     try:
-        files = sorted(entry for entry in folder.rglob("*") if entry.is_file())
+        files = [folder] if folder.is_file() else sorted(entry for entry in folder.rglob("*") if entry.is_file())
         found = [(str(path.relative_to(folder)), path.stat()) for path in files]
     except OSError as error:
         raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}") from None

@@ -6,20 +6,21 @@ Source: saved_model.proto, meta_graph.proto, graph.proto, saved_object_graph.pro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mmconvert.source.graph import Graph, read_graph
 from mmconvert.source.protobuf import Field, MalformedError, read_fields
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor, dtype_name
 from mmwire.errors import ConvertError
 
 SERVE_TAG = "serve"
+_PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 # Fields by message, as far as they are read here.
 META_GRAPHS = 2
 META_INFO, GRAPH, SIGNATURES, OBJECT_GRAPH = 1, 2, 5, 7
 TAGS, TENSORFLOW_VERSION = 4, 5
 OBJECT_NODES, SLOT_VARIABLES = 1, 3
-_NODES, _LIBRARY = 1, 2
+_INPUTS, _OUTPUTS = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class Inspection:
         tags: Of the graph that is converted, as the loader wants them.
         producer: TensorFlow version that wrote it, empty when not recorded.
         slot_variables: How many optimizer slots are in the object graph.
-        ops: How often each operation occurs, functions included.
+        ops: By signature, how often each operation occurs in what it computes.
     """
 
     signatures: dict[str, Signature]
     tags: tuple[str, ...]
     producer: str
     slot_variables: int
-    ops: Counter[str]
+    ops: dict[str, Counter[str]]
 
 
 def inspect(model: bytes) -> Inspection:
@@ -59,23 +60,39 @@ def inspect(model: bytes) -> Inspection:
     return (serving or graphs)[0]
 
 
+def require_portable(inspection: Inspection, signature: Signature) -> None:
+    """Check that the graph is all there is of what the signature computes.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``, it calls Python code that lived in the process that saved it.
+    """
+    found = [op for op in _PYTHON_OPS if inspection.ops[signature.name].get(op)]
+    if found:
+        raise ConvertError(
+            "SAVED_MODEL_INVALID",
+            f"the model calls Python code ({found[0]}, from tf.py_function or tf.numpy_function), which is not in it",
+            "write that part with TensorFlow operations, or do it before and after the model",
+        )
+
+
 def _read_graph(message: memoryview) -> Inspection:
     signatures: dict[str, Signature] = {}
     tags: tuple[str, ...] = ()
     producer = ""
     slots = 0
-    ops: Counter[str] = Counter()
+    graph = Graph()
+    results: dict[str, list[str]] = {}
     for field in read_fields(message):
         if field.number == META_INFO:
             info = list(read_fields(field.content))
             tags = tuple(item.text() for item in info if item.number == TAGS)
             producer = next((item.text() for item in info if item.number == TENSORFLOW_VERSION), "")
         elif field.number == GRAPH:
-            ops.update(_read_ops(field.content))
+            graph = read_graph(field.content)
         elif field.number == SIGNATURES:
             name, content = _read_entry(field)
             if not name.startswith("__"):
-                signatures[name] = _read_signature(name, content)
+                signatures[name], results[name] = _read_signature(name, content)
         elif field.number == OBJECT_GRAPH:
             slots += sum(
                 item.number == SLOT_VARIABLES
@@ -83,22 +100,8 @@ def _read_graph(message: memoryview) -> Inspection:
                 if node.number == OBJECT_NODES
                 for item in read_fields(node.content)
             )
+    ops = {name: graph.reach(tensors) for name, tensors in results.items()}
     return Inspection(signatures, tags, producer, slots, ops)
-
-
-def _read_ops(graph: memoryview) -> Iterator[str]:
-    for field in read_fields(graph):
-        if field.number == _NODES:
-            yield from _read_op(field)
-        elif field.number == _LIBRARY:
-            for function in read_fields(field.content):
-                for item in read_fields(function.content) if function.number == 1 else ():
-                    if item.number == 3:
-                        yield from _read_op(item)
-
-
-def _read_op(node: Field) -> Iterator[str]:
-    return (item.text() for item in read_fields(node.content) if item.number == 2)
 
 
 def _read_entry(field: Field) -> tuple[str, memoryview]:
@@ -112,13 +115,18 @@ def _read_entry(field: Field) -> tuple[str, memoryview]:
     return key, value
 
 
-def _read_signature(name: str, message: memoryview) -> Signature:
-    sides: dict[int, list[Tensor]] = {1: [], 2: []}
+def _read_signature(name: str, message: memoryview) -> tuple[Signature, list[str]]:
+    """Return the signature and the names of the graph's tensors that are its outputs."""
+    sides: dict[int, list[Tensor]] = {_INPUTS: [], _OUTPUTS: []}
+    results: list[str] = []
     for field in read_fields(message):
         if field.number in sides:
-            sides[field.number].append(_read_tensor(*_read_entry(field)))
+            label, content = _read_entry(field)
+            sides[field.number].append(_read_tensor(label, content))
+            if field.number == _OUTPUTS:
+                results += [item.text() for item in read_fields(content) if item.number == 1]
     inputs, outputs = (tuple(sorted(side, key=lambda tensor: tensor.name)) for side in sides.values())
-    return Signature(name, inputs, outputs)
+    return Signature(name, inputs, outputs), results
 
 
 def _read_tensor(name: str, message: memoryview) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from mmconvert.source.inspection import META_GRAPHS, OBJECT_GRAPH, OBJECT_NODES, SLOT_VARIABLES, Inspection
@@ -41,6 +42,8 @@ def repair(folder: Path, model: bytes, inspection: Inspection, workspace: Path) 
     if not inspection.slot_variables:
         return folder, []
     copy = workspace / "repaired"
+    if copy.is_dir():
+        shutil.rmtree(copy)
     copy.mkdir()
     for entry in folder.iterdir():
         if entry.name not in (SAVED_MODEL_FILE, _FINGERPRINT_FILE):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mmwire.errors import ClientError, ConvertError, RequestError
+from mmwire.errors import ConvertError, RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
+_KERAS_SIGNATURE = "serve"
 UNKNOWN = -1  # a dimension that is only known when the model runs
 
 # Source: tensorflow/core/framework/types.proto, by the numpy name of the type.
@@ -88,13 +89,14 @@ def dtype_name(number: int) -> str:
     return DTYPE_NAMES.get(number) or _OTHER_DTYPES.get(number, f"type {number}")
 
 
-def choose_signature(signatures: Mapping[str, Signature], asked: str | None) -> Signature:
-    """Return the signature to convert: the one asked for, else ``serving_default``, else the only one.
+def choose_signatures(signatures: Mapping[str, Signature], asked: str | None) -> tuple[Signature, ...]:
+    """Return the signatures to convert: the one asked for, else all that take inputs, ``serving_default`` first.
+
+    Keras exports one function twice, as ``serve`` and as ``serving_default``; the second is enough.
 
     Raises:
         RequestError: ``SIGNATURE_NOT_FOUND``, there is none of the name asked for.
         ConvertError: ``SAVED_MODEL_INVALID``, there is none at all.
-        ClientError: ``USAGE``, there are several and none was chosen.
     """
     known = ", ".join(sorted(signatures))
     if not signatures:
@@ -107,16 +109,21 @@ def choose_signature(signatures: Mapping[str, Signature], asked: str | None) -> 
     if asked is not None:
         if asked not in signatures:
             raise RequestError("SIGNATURE_NOT_FOUND", f"the SavedModel has no signature {asked!r}", f"it has: {known}")
-        return signatures[asked]
-    if DEFAULT_SIGNATURE in signatures:
-        return signatures[DEFAULT_SIGNATURE]
-    if len(signatures) > 1:
-        raise ClientError(
-            "USAGE",
-            f"the SavedModel has several signatures and none is called {DEFAULT_SIGNATURE}: {known}",
-            f"choose one, for example --signature {min(signatures)}",
-        )
-    return next(iter(signatures.values()))
+        return (signatures[asked],)
+    default, serve = signatures.get(DEFAULT_SIGNATURE), signatures.get(_KERAS_SIGNATURE)
+    is_double = default is not None and serve is not None and _form_of(serve) == _form_of(default)
+    chosen = [
+        signature
+        for signature in signatures.values()
+        if signature.inputs and not (is_double and signature.name == _KERAS_SIGNATURE)
+    ]
+    if not chosen:
+        raise ConvertError("SAVED_MODEL_INVALID", f"no signature takes an input: {known}", "export one that does")
+    return tuple(sorted(chosen, key=lambda signature: (signature.name != DEFAULT_SIGNATURE, signature.name)))
+
+
+def _form_of(signature: Signature) -> list[tuple[str, tuple[int, ...] | None]]:
+    return [(tensor.dtype, tensor.shape) for tensor in signature.inputs + signature.outputs]
 
 
 def require_convertible(signature: Signature) -> None:
@@ -125,13 +132,13 @@ def require_convertible(signature: Signature) -> None:
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``: no input, an unknown rank, or a type that no .tflite input has.
     """
-    hint = "such a model needs full TensorFlow to run"
+    hint = "take strings, complex numbers and the like apart before the model; the daemon carries numbers and bool"
     if not signature.inputs:
         raise ConvertError("SAVED_MODEL_INVALID", f"signature {signature.name!r} takes no input", "choose another one")
     for tensor in signature.inputs + signature.outputs:
         if tensor.dtype not in DTYPE_NAMES.values():
             raise ConvertError(
-                "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: numbers and bool are convertible only", hint
+                "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: the daemon carries numbers and bool only", hint
             )
     for tensor in signature.inputs:
         if tensor.shape is None:

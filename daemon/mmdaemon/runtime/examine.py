@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mmdaemon.runtime.batching import BATCH, batches_well
+from mmdaemon.runtime.golden import replay
 from mmdaemon.runtime.interface import Instance, Traits
 from mmdaemon.runtime.sample import random, run, zeros
 from mmdaemon.runtime.selection import select_runtime
 from mmwire.errors import InferenceError, MmError, ModelError
+from mmwire.golden import GOLDEN_ENTRY, Golden, parse_goldens
 from mmwire.manifest import parse_labels
 from mmwire.tensor import SignatureSpec
 from mmwire.tflite import LABELS_ENTRY, ModelState, outline, verify_content
@@ -35,20 +37,22 @@ def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[st
 
     Raises:
         MmError: ``DIGEST_MISMATCH``: changed since ``mmconvert`` wrote it; ``MODEL_INVALID``: not whole, the runtime
-            refuses it, or it does not answer a plain input.
+            refuses it, or it does not answer a plain input;
+            ``GOLDEN_MISMATCH``: it answers its own goldens otherwise than when it was converted.
 
     Thread: the only one of a process that nobody needs afterwards.
     """
     announce("import")
     runtime, _ = select_runtime()
     announce("read")
-    state, labels = _read(path)
+    state, labels, goldens = _read(path)
     announce("load")
     before = _peak_bytes()
     began = time.perf_counter()
     instance = runtime.load(path, threads, Traits(state=state))
     load_ms = (time.perf_counter() - began) * 1e3
     announce("run")
+    replay(instance, goldens)
     rows_us = [_run_plain(instance, name, spec) for name, spec in instance.signatures.items()]
     announce("batch")
     batches = state is ModelState.NONE and batches_well(
@@ -65,7 +69,7 @@ def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[st
     }
 
 
-def _read(path: str) -> tuple[ModelState, Sequence[str]]:
+def _read(path: str) -> tuple[ModelState, Sequence[str], list[Golden]]:
     """Return what the file says of itself, once it is what its own digest says."""
     with Path(path).open("rb") as opened:
         if opened.seek(0, 2) == 0:
@@ -74,9 +78,11 @@ def _read(path: str) -> tuple[ModelState, Sequence[str]]:
             file = outline(view)
             verify_content(view, file)
             text = file.entry(view, LABELS_ENTRY) or b""
+            recorded = file.entry(view, GOLDEN_ENTRY)
     if len(text) > _LABELS_BYTES:
         raise ModelError("MODEL_INVALID", f"the file's labels have {len(text)} bytes, expected at most {_LABELS_BYTES}")
-    return file.state, parse_labels(text.decode("utf-8", "replace"))
+    goldens = [] if recorded is None else parse_goldens(recorded)
+    return file.state, parse_labels(text.decode("utf-8", "replace")), goldens
 
 
 def _run_plain(instance: Instance, name: str, spec: SignatureSpec) -> float:

@@ -1,0 +1,82 @@
+"""What a stage made, kept by its content: the same input, data, recipe and tools give the same key.
+
+An entry is a folder. It appears whole or not at all, so that a run that is killed loses only the stage it was in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FORMAT = "2"  # another one makes every older entry unfindable
+MAX_BYTES = 2 << 30
+
+
+def default_folder() -> Path:
+    """Return ``$XDG_CACHE_HOME/mmconvert``, by default ``~/.cache/mmconvert``."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(root) / "mmconvert"
+
+
+class Cache:
+    """Results by stage and key, below one folder.
+
+    Args:
+        folder: Made when it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def place(self, stage: str, facts: Any) -> Path:
+        """Return where the result of a stage is or would be; the facts are everything that it depends on."""
+        text = json.dumps([FORMAT, stage, facts], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return self._folder / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+    def get(self, stage: str, facts: Any, make: Callable[[Path], None]) -> Path:
+        """Return the folder with a stage's result; ``make`` fills it when there is none yet.
+
+        Raises:
+            OSError: The folder cannot be written.
+            Exception: What ``make`` raises; nothing is kept then.
+        """
+        place = self.place(stage, facts)
+        if place.is_dir():
+            with contextlib.suppress(OSError):
+                os.utime(place)
+            return place
+        making = Path(tempfile.mkdtemp(prefix=".making-", dir=self._folder))
+        try:
+            make(making)
+            with contextlib.suppress(OSError):  # somebody else was quicker, with the same result
+                making.rename(place)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return place
+
+    def trim(self, max_bytes: int = MAX_BYTES) -> None:
+        """Remove the entries that were not used for longest until the rest fits."""
+        entries = [(entry.stat().st_mtime, entry) for entry in self._folder.iterdir() if entry.is_dir()]
+        left = max_bytes
+        for _, entry in sorted(entries, reverse=True):
+            left -= sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+            if left < 0:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document as a stage leaves it for the next."""
+    path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what ``write_json`` wrote."""
+    return json.loads(path.read_text("utf-8"))

@@ -1,0 +1,92 @@
+"""How long one run of a model takes, how much memory it takes, and into how many pieces the delegate cuts it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+_SLICE_S = 0.002  # of one model in one round: long against the clock, short against a neighbour's burst
+_DROP_AFTER = 4
+_HOPELESS = 4.0  # times as slow as the fastest: not timed any further
+
+
+def measure_latency(models: Mapping[str, Path], rounds: int, rows: int) -> dict[str, Any]:
+    """Run models in turns and return the milliseconds of one run in each round, by model.
+
+    In turns, because a busy neighbour then slows all of them. A model that is hopelessly slow stops early, and its
+    list is short.
+    """
+    runners = {name: prepare(path, rows) for name, path in models.items()}
+    found: dict[str, list[float]] = {name: [] for name in runners}
+    repeats = {name: _repeats(runner) for name, runner in runners.items()}
+    for number in range(rounds):
+        names = list(runners)
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            began = time.perf_counter()
+            for _ in range(repeats[name]):
+                runners[name].invoke()
+            found[name].append((time.perf_counter() - began) / repeats[name] * 1e3)
+        if number + 1 == _DROP_AFTER:
+            best = min(min(times) for times in found.values())
+            runners = {name: runner for name, runner in runners.items() if min(found[name]) < _HOPELESS * best}
+    return {name: [round(ms, 6) for ms in times] for name, times in found.items()}
+
+
+def prepare(model: Path, rows: int) -> Interpreter:
+    """Return an interpreter with zeros for its inputs, warmed up; ``rows`` at once where the shape is open."""
+    runner = Interpreter(model_path=str(model), num_threads=1)
+    if rows > 1:
+        for details in runner.get_input_details():
+            shape = [rows, *details["shape"][1:]]
+            runner.resize_tensor_input(details["index"], shape)
+    runner.allocate_tensors()
+    for details in runner.get_input_details():
+        runner.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
+    for _ in range(3):
+        runner.invoke()
+    return runner
+
+
+def _repeats(runner: Interpreter) -> int:
+    began = time.perf_counter()
+    runner.invoke()
+    return int(min(200, max(1, _SLICE_S / max(time.perf_counter() - began, 1e-7))))
+
+
+def measure_memory(models: Sequence[tuple[str, Path]]) -> dict[str, int]:
+    """Return by how many bytes the peak resident set grows when a fresh process loads a model and runs it once."""
+    return {name: _weigh(path) for name, path in models}
+
+
+def _weigh(model: Path) -> int:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            prepare(model, 1)
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+            os.write(writer, str(grown * 1024).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return int(text or 0)
+
+
+def count_partitions(model: Path) -> int:
+    """Return into how many pieces the default delegate cuts the graph."""
+    runner = Interpreter(model_path=str(model), num_threads=1)
+    runner.allocate_tensors()
+    return sum(operation["op_name"] == "DELEGATE" for operation in runner._get_ops_details())

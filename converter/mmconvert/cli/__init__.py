@@ -1,0 +1,1 @@
+"""The command ``mmconvert``, a file for each of its forms."""

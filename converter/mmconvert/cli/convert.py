@@ -1,0 +1,132 @@
+"""``mmconvert SAVED_MODEL``: convert, compare, choose, publish."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from mmconvert.cache import default_folder
+from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, Limits, derive_name, require_data
+from mmconvert.progress import Progress
+from mmconvert.publish import require_writable, write_whole
+from mmwire.errors import error_from_dict
+from mmwire.manifest import MODEL_SUFFIX
+
+PATH = click.Path(path_type=Path)
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.command(
+    "mmconvert",
+    epilog="Also: mmconvert doctor SAVED_MODEL (what would be repaired), mmconvert verify FILE (make it again and"
+    " compare). Exit: 0 written or published, 1 refused with the reason, 2 usage, 70 a bug in mmconvert.",
+    context_settings=SETTINGS,
+)
+@click.argument("saved_model", type=PATH)
+@click.option("-o", "--output", type=PATH, metavar="OUT", help="File to write, or a folder for NAME.tflite.")
+@click.option("--name", help="The model's name. Default: the folder's.")
+@click.option(
+    "--quantize",
+    type=click.Choice(QUANTIZE_CHOICES),
+    default="auto",
+    show_default=True,
+    help="auto: the best form that is found with --calibration or --eval, else float32.",
+)
+@click.option("--calibration", type=PATH, metavar="DATA", help="Real inputs: .npz, .npy, .csv or a folder of images.")
+@click.option(
+    "--eval",
+    "evaluation",
+    type=PATH,
+    metavar="DATA",
+    help="Other real inputs, best with their classes: half of them choose, half only verify.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    metavar="SHARE",
+    help="Most accuracy that the result may lose.",
+)
+@click.option("--objective", type=click.Choice(OBJECTIVES), default="latency", show_default=True)
+@click.option("--preset", type=click.Choice(PRESETS), default="default", show_default=True, help="How long to search.")
+@click.option("--labels", type=PATH, metavar="FILE", help="One label a line. Default: labels.txt in the SavedModel.")
+@click.option("--publish", type=PATH, metavar="MODEL_DIR", help="The daemon's model folder: NAME.tflite appears there.")
+@click.option("--report", type=PATH, metavar="FILE.html", help="Write all that was found as one page.")
+@click.option("--signature", metavar="S", help="The only signature to convert. Default: all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Where results are kept. Default: ~/.cache/mmconvert.")
+@click.option("--no-cache", is_flag=True, help="Take nothing from earlier runs and keep nothing.")
+@click.option(
+    "--memory-limit", type=click.IntRange(min=256), default=16384, show_default=True, metavar="MB", help="Of a child."
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(min=1), default=1800, show_default=True, metavar="S", help="Of the whole run."
+)
+def command(
+    saved_model: Path,
+    output: Path | None,
+    name: str | None,
+    quantize: str,
+    calibration: Path | None,
+    evaluation: Path | None,
+    max_drop: float,
+    objective: str,
+    preset: str,
+    labels: Path | None,
+    publish: Path | None,
+    report: Path | None,
+    signature: str | None,
+    as_json: bool,
+    cache: Path | None,
+    no_cache: bool,
+    memory_limit: int,
+    time_limit: float,
+) -> None:
+    """Turn SAVED_MODEL (a folder, or a .keras or .h5 file) into a .tflite file for mmdaemon.
+
+    The result is compared with TensorFlow's own answers and only written when it is equal enough. With real inputs
+    the fastest form that keeps the accuracy is found. Without -o and --publish it is NAME.tflite in the current folder.
+    """
+    model_name = derive_name(saved_model, name)
+    if output is None and publish is None:
+        output = Path(f"{model_name}{MODEL_SUFFIX}")
+    elif output is not None and output.is_dir():
+        output /= f"{model_name}{MODEL_SUFFIX}"
+    job = Job(
+        source=saved_model,
+        name=model_name,
+        quantize=quantize,
+        output=output,
+        publish=publish,
+        calibration=calibration,
+        evaluation=evaluation,
+        labels=labels,
+        signature=signature,
+        max_drop=max_drop,
+        objective=objective,
+        preset=preset,
+        report=report,
+        cache=None if no_cache else cache or default_folder(),
+        limits=Limits(memory_limit << 20, time_limit),
+    )
+    require_data(quantize, job.has_data)
+    if report is not None:
+        require_writable(report)
+    from mmconvert.pipeline import convert  # numpy and all that: not for --help
+
+    outcome = convert(job, Progress())
+    if report is not None:
+        from mmconvert.report.page import render
+
+        write_whole(report, render(outcome.as_dict(), shlex.join(["mmconvert", *sys.argv[1:]])).encode())
+    if as_json:
+        click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2))
+    elif outcome.error is None:
+        click.echo(outcome.as_text())
+    if outcome.error is not None:
+        raise error_from_dict(outcome.error)

@@ -1,0 +1,27 @@
+"""``mmconvert doctor SAVED_MODEL``: what is in it and what would be done to it, without converting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mmconvert.cli.convert import PATH, SETTINGS
+from mmwire.errors import error_from_dict
+
+
+@click.command("doctor", context_settings=SETTINGS)
+@click.argument("saved_model", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(saved_model: Path, as_json: bool) -> None:
+    """Look at SAVED_MODEL: producer, signatures, operations, what would be repaired, what stands in the way.
+
+    Nothing is written, and TensorFlow is not started. Exit: 0 it can be tried, 1 it is refused.
+    """
+    from mmconvert.doctor import examine
+
+    diagnosis = examine(saved_model)
+    click.echo(json.dumps(diagnosis.as_dict(), ensure_ascii=False, indent=2) if as_json else diagnosis.as_text())
+    if diagnosis.error is not None:
+        raise error_from_dict(diagnosis.error)

@@ -1,0 +1,44 @@
+"""``mmconvert verify FILE``: is the file whole, and does converting again give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mmconvert.cache import default_folder
+from mmconvert.cli.convert import PATH, SETTINGS
+from mmconvert.progress import Progress
+from mmwire.errors import error_from_dict
+
+
+@click.command("verify", context_settings=SETTINGS)
+@click.argument("file", type=PATH)
+@click.option("--source", type=PATH, metavar="SAVED_MODEL", help="What it was made of. Default: as remembered here.")
+@click.option("--calibration", type=PATH, metavar="DATA", help="As it was given then.")
+@click.option("--eval", "evaluation", type=PATH, metavar="DATA", help="As it was given then.")
+@click.option("--labels", type=PATH, metavar="FILE", help="As it was given then.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Where that is remembered. Default: ~/.cache/mmconvert.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(
+    file: Path,
+    source: Path | None,
+    calibration: Path | None,
+    evaluation: Path | None,
+    labels: Path | None,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    """Check the digest of FILE, convert its source again by the recipe that is in it, and compare the bytes.
+
+    Exit: 0 the same, 1 not, and what differs.
+    """
+    from mmconvert.origin import Origin
+    from mmconvert.verification import verify
+
+    given = Origin(source, calibration, evaluation, labels)
+    result = verify(file, given, cache or default_folder(), Progress())
+    click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2) if as_json else result.as_text())
+    if result.error is not None:
+        raise error_from_dict(result.error)

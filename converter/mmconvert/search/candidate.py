@@ -1,0 +1,71 @@
+"""One form of the model, and all that was found out about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmconvert.search.recipe import Recipe
+from mmconvert.search.statistic import Interval
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A file made by a recipe; figures are added as they are measured.
+
+    Attributes:
+        is_static: Whether it was made from the variant for one row.
+        path: None when it could not be made; ``failure`` says why.
+        drop: Accuracy lost on the rows that choose.
+        sqnr_db: Of all outputs of those rows; None when equal.
+        refusal: Why it may not be chosen, empty when it may.
+        times_ms: Of one run, one figure a round; rounds are interleaved over all candidates.
+        batch_ms: Of one row when many run at once, None when it was not measured.
+        memory_bytes: That a process needs more for it, None when it was not measured.
+        partitions: Pieces that the delegate runs; more of them mean more hand-overs.
+    """
+
+    recipe: Recipe
+    is_static: bool = False
+    path: Path | None = None
+    bytes: int = 0
+    drop: Interval | None = None
+    sqnr_db: float | None = None
+    agreement: float | None = None
+    kl: float | None = None
+    refusal: str = ""
+    failure: str = ""
+    times_ms: list[float] = field(default_factory=list)
+    latency_ms: Interval | None = None
+    memory_bytes: int | None = None
+    partitions: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the recipe, with what was changed about it."""
+        kept = len(self.recipe.kept_float)
+        return self.recipe.name + (f"_{kept}_float" if kept else "") + ("_one_row" if self.is_static else "")
+
+    @property
+    def may_be_chosen(self) -> bool:
+        """Whether it was made, measured and passed its gates."""
+        return self.path is not None and not self.refusal and self.latency_ms is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` and the report tell of it."""
+        return {
+            "name": self.name,
+            "meaning": self.recipe.meaning,
+            "kept_float": list(self.recipe.kept_float),
+            "bytes": self.bytes,
+            "drop": self.drop.as_dict() if self.drop else None,
+            "sqnr_db": self.sqnr_db,
+            "agreement": self.agreement,
+            "kl": self.kl,
+            "latency_ms": self.latency_ms.as_dict() if self.latency_ms else None,
+            "times_ms": self.times_ms,
+            "memory_bytes": self.memory_bytes,
+            "partitions": self.partitions,
+            "refusal": self.refusal or self.failure,
+        }

@@ -1,0 +1,95 @@
+"""Which operations cost the accuracy: each alone back in floating point, then the worst of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmconvert.search.candidate import Candidate
+from mmconvert.search.recipe import Recipe
+from mmconvert.search.score import Score
+from mmwire.errors import ConvertError
+
+_ROWS = 32
+_HEAVY = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_2D_TRANSPOSE", "BATCH_MATMUL")
+_SHAPES_ONLY = ("RESHAPE", "SHAPE", "STRIDED_SLICE", "PACK", "SQUEEZE", "EXPAND_DIMS")
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """One operation back in floating point.
+
+    Attributes:
+        gain_db: By how much the SQNR of the whole model grows.
+    """
+
+    op: str
+    output: str
+    sqnr_db: float
+    gain_db: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` and the report tell of it."""
+        return {"op": self.op, "output": self.output, "sqnr_db": self.sqnr_db, "gain_db": self.gain_db}
+
+
+def scan(
+    base: Candidate,
+    operations: Sequence[dict[str, str]],
+    most: int,
+    make: Callable[[Recipe], Candidate],
+    score: Score,
+    on_step: Callable[[], None],
+) -> list[Sensitivity]:
+    """Return the operations by what keeping each alone in floating point gains, the most first."""
+    assert base.path is not None
+    before = min(score.sqnr_db(base.path, _ROWS), 200.0)
+    found = []
+    for operation in _worth_trying(operations)[:most]:
+        try:
+            made = make(base.recipe.keeping_float([operation["output"]]))
+            if made.path is not None:
+                after = min(score.sqnr_db(made.path, _ROWS), 200.0)
+                found.append(
+                    Sensitivity(operation["op"], operation["output"], round(after, 2), round(after - before, 2))
+                )
+        except ConvertError:
+            continue  # one that cannot stand alone in floating point is none to revert
+        finally:
+            on_step()
+    return sorted(found, key=lambda item: -item.gain_db)
+
+
+def _worth_trying(operations: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    useful = [item for item in operations if item["dtype"].startswith("FLOAT") and item["op"] not in _SHAPES_ONLY]
+    return sorted(useful, key=lambda item: item["op"] not in _HEAVY)
+
+
+def revert(
+    base: Candidate,
+    ranking: Sequence[Sensitivity],
+    make: Callable[[Recipe], Candidate],
+    score: Score,
+) -> list[Candidate]:
+    """Return candidates with more and more of the worst operations in floating point, until one keeps the accuracy.
+
+    The number doubles until it is enough, then steps back as long as it still is.
+    """
+    tried: dict[int, Candidate] = {}
+
+    def attempt(count: int) -> bool:
+        if count not in tried:
+            tried[count] = make(base.recipe.keeping_float([item.output for item in ranking[:count]]))
+            if tried[count].path is not None:
+                score.judge(tried[count])
+        return tried[count].path is not None and not tried[count].refusal
+
+    enough = 1
+    while enough <= len(ranking) and not attempt(enough):
+        enough *= 2
+    if enough <= len(ranking):
+        for count in range(enough - 1, enough // 2, -1):
+            if not attempt(count):
+                break
+    return list(tried.values())

@@ -1,0 +1,82 @@
+"""Stage search: run it, or take the result of an earlier run on the same model, data and machine."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from mmconvert.cache import Cache, read_json, write_json
+from mmconvert.calibration.dataset import Dataset
+from mmconvert.job import Job
+from mmconvert.pack.digest import file_digest
+from mmconvert.progress import Progress
+from mmconvert.search.candidate import Candidate
+from mmconvert.search.recipe import RECIPES, Recipe
+from mmconvert.search.search import Search
+from mmconvert.source.subject import Subject
+from mmconvert.workshop.maker import Maker
+from mmconvert.workshop.produced import Produced
+
+_FACTS_FILE = "search.json"
+
+
+def search(
+    job: Job,
+    subject: Subject,
+    maker: Maker,
+    produced: Produced,
+    dataset: Dataset,
+    operations: list[dict[str, str]],
+    cache: Cache,
+    versions: dict[str, str],
+    progress: Progress,
+) -> tuple[Candidate, dict[str, Any]]:
+    """Return the chosen candidate, made, and the whole search as a document.
+
+    Raises:
+        ConvertError: The float model itself cannot be run; or a child ended while it ran.
+    """
+
+    def make(place: Path) -> None:
+        found = Search(
+            maker,
+            produced,
+            dataset,
+            operations,
+            all(signature.takes_batches for signature in subject.signatures),
+            job.preset,
+            job.objective,
+            job.max_drop,
+            progress,
+        )
+        chosen, document = found.run()
+        pick = {"recipe": chosen.recipe.name, "kept_float": chosen.recipe.kept_float, "is_static": chosen.is_static}
+        write_json(place / _FACTS_FILE, {"pick": pick, "search": document})
+
+    key = [
+        file_digest(maker.model.path),
+        dataset.digest,
+        dataset.has_answers,
+        [job.preset, job.objective, job.max_drop, job.calibration is None, job.evaluation is None],
+        versions,
+        describe_cpu(),
+    ]
+    facts = read_json(cache.get("search", key, make) / _FACTS_FILE)
+    pick = facts["pick"]
+    return maker.require(rebuild(pick), bool(pick["is_static"])), facts["search"]
+
+
+def rebuild(pick: dict[str, Any]) -> Recipe:
+    """Return the recipe that a document names."""
+    return RECIPES[pick["recipe"]].keeping_float(pick["kept_float"])
+
+
+def describe_cpu() -> str:
+    """Return the name of this machine's CPU: times of another one say nothing here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{platform.machine()} {names[0] if names else ''}".strip()
