@@ -13,7 +13,7 @@ APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
 COMMANDS := mmdaemon mmctl
 
-.PHONY: setup demo test test-soak test-systemd check format bench install uninstall clean help
+.PHONY: setup demo test test-soak check format bench install uninstall clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,9 +36,6 @@ test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
-
-test-systemd: $(STAMP)  ## installs the service into a systemd that boots in namespaces of its own (root)
-	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 900 tests/system
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .
