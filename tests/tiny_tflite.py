@@ -7,7 +7,11 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+except ImportError:  # an environment for another runtime: `make test-runtimes` puts this one file of LiteRT's there
+    import schema_py_generated as schema
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,

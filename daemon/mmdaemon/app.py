@@ -38,7 +38,7 @@ from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.lock import StoreLock
 from mmdaemon.store.verdict import Verdicts
 from mmdaemon.swap.swap import Swap
-from mmdaemon.telemetry.log import set_up_log
+from mmdaemon.telemetry.log import LOG, set_up_log
 from mmwire.frame import Limits
 
 MIB = 1024 * 1024
@@ -68,6 +68,8 @@ class App:
         self.lock.acquire()
         layout.sweep()
         runtime, why = select_runtime()
+        if runtime.caution:
+            LOG.warning("runtime %s %s: %s; %s", runtime.name, runtime.version, runtime.caution, why)
         self.loads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
         self.chores = ThreadPoolExecutor(1, "mm-chore")
         self.probe = probe

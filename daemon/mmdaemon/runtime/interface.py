@@ -82,6 +82,10 @@ class Runtime(Protocol):
     def version(self) -> str:
         """The distribution's version; part of the key of a verdict."""
 
+    @property
+    def caution(self) -> str:
+        """What the one who chose it should know; empty for nothing."""
+
     def load(self, path: str, threads: int, traits: Traits) -> Instance:
         """Load a model and allocate its tensors.
 
@@ -99,4 +103,5 @@ class Runtime(Protocol):
 
 def describe(runtime: Runtime, reason: str) -> dict[str, Any]:
     """Return what ``mmctl status`` says of the runtime in use and why it is this one."""
-    return {"name": runtime.name, "version": runtime.version, "reason": reason}
+    document = {"name": runtime.name, "version": runtime.version, "reason": reason}
+    return document | ({"caution": runtime.caution} if runtime.caution else {})

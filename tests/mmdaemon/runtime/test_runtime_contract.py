@@ -1,7 +1,11 @@
-"""What every runtime of the TFLite family must do, held against the installed LiteRT on real files."""
+"""What every runtime of the TFLite family must do, held against the installed one on real files.
+
+That is LiteRT here; `make test-runtimes` runs the same in an environment that has tflite-runtime instead.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,12 @@ from mmconvert.pack.seal import seal
 from mmdaemon.runtime.batching import BATCH
 from mmdaemon.runtime.examine import examine
 from mmdaemon.runtime.interface import Traits
-from mmdaemon.runtime.litert import LiteRt
+from mmdaemon.runtime.selection import select_runtime
 from mmdaemon.runtime.subgraph import Subgraph
 from mmwire.errors import MmError, RequestError
 from mmwire.tflite import ModelState
 
-RUNTIME = LiteRt()
+RUNTIME, WHY = select_runtime()
 
 
 def load(folder: Path, data: bytes, **traits: Any) -> Any:
@@ -31,6 +35,13 @@ def run(instance: Any, *inputs: Any, name: str = "serving_default", rows: int = 
     payload = b"".join(np.asarray(value).tobytes() for value in inputs)
     answer = instance.run(name, payload, rows, shapes, lambda: None)
     return [np.array(tensor) for tensor in answer.tensors]
+
+
+def test_it_is_the_one_that_this_environment_is_for() -> None:
+    assert RUNTIME.name == os.environ.get("MM_RUNTIME", "ai-edge-litert")
+    assert RUNTIME.version[0].isdigit()
+    assert bool(RUNTIME.caution) == (RUNTIME.name != "ai-edge-litert"), "nobody lands on a slower one unknowingly"
+    assert WHY
 
 
 def test_runs_one_row(tmp_path: Path) -> None:
