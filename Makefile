@@ -22,7 +22,7 @@ setup: $(STAMP)  ## the environment in .venv: the product (editable), its extras
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
-	@echo 'setting up $(VENV): the first time this takes a few minutes (TensorFlow is 1.3 GB)'
+	@echo 'setting up $(VENV): the first time this takes a few minutes (TensorFlow is 1.9 GB)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -260,4 +260,4 @@ def test_the_base_install_brings_no_tensorflow() -> None:
     base = requirements(project["dependencies"])
 
     assert base == {"numpy", "ai-edge-litert", "watchdog", "click", "tqdm"}, "the edge box pays for every new one"
-    assert {"tensorflow", "tensorflow-cpu"} <= requirements(project["optional-dependencies"]["convert"])
+    assert {"tensorflow"} <= requirements(project["optional-dependencies"]["convert"])

@@ -15,7 +15,7 @@ FORMAT = 1
 _DISTRIBUTION = "mmdaemon"
 _TOOLS = {
     "numpy": ("numpy",),
-    "tensorflow": ("tensorflow-cpu", "tensorflow"),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),
     "tf-keras": ("tf-keras",),
     "ai-edge-litert": ("ai-edge-litert",),
