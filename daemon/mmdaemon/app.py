@@ -39,6 +39,7 @@ from mmdaemon.store.lock import StoreLock
 from mmdaemon.store.verdict import Verdicts
 from mmdaemon.swap.swap import Swap
 from mmdaemon.telemetry.log import LOG, set_up_log
+from mmwire.errors import MmError
 from mmwire.frame import Limits
 
 MIB = 1024 * 1024
@@ -73,7 +74,7 @@ class App:
         self.loads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
         self.chores = ThreadPoolExecutor(1, "mm-chore")
         self.probe = probe
-        instances = Instances(runtime, this_cpu(), self.chores)
+        instances = Instances(self.chores)
         self.pool = Pool(
             cores,
             config.limits.max_queue,
@@ -88,8 +89,9 @@ class App:
             Blobs(layout),
             Verdicts(layout),
             self.probe.check,
+            runtime,
             instances,
-            Bounds(cores, config.models.max_model_mb * MIB),
+            Bounds(cores, config.models.max_model_mb * MIB, this_cpu()),
         )
         self.watcher = Watcher(config.paths.models, self._on_hint)
         self.reconciler = Reconciler(
@@ -148,8 +150,8 @@ class App:
     def _on_hint(self, path: Path | None, renamed: bool) -> None:
         self.reconciler.on_hint(path, renamed)
 
-    def _on_grown(self, deployment: Deployment, instance: Instance | None) -> None:
-        self.pool.on_grown(deployment, instance)
+    def _on_grown(self, deployment: Deployment, grown: Instance | MmError) -> None:
+        self.pool.on_grown(deployment, grown)
 
     def _on_disposed(self) -> None:
         self.reconciler.on_hint()

@@ -11,7 +11,7 @@ from mmdaemon.folder.snapshot import Sidecar, Source
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.instances import Instances, Recipe
 from mmdaemon.loader.records import Records
-from mmdaemon.runtime.interface import Traits
+from mmdaemon.runtime.interface import Runtime, Traits
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
@@ -27,10 +27,15 @@ Check = Callable[[OpenBlob, int], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a model may take of the box."""
+    """What a model may take of the box.
+
+    Attributes:
+        cpu: Which kernels it runs on; part of the key of a verdict.
+    """
 
     cores: int
     max_model_bytes: int
+    cpu: str
 
 
 class Arrival:
@@ -40,7 +45,14 @@ class Arrival:
     """
 
     def __init__(
-        self, records: Records, blobs: Blobs, verdicts: Verdicts, check: Check, instances: Instances, bounds: Bounds
+        self,
+        records: Records,
+        blobs: Blobs,
+        verdicts: Verdicts,
+        check: Check,
+        runtime: Runtime,
+        instances: Instances,
+        bounds: Bounds,
     ) -> None:
         self.next_version = records.next_version
         self.is_stored = records.is_stored
@@ -52,6 +64,7 @@ class Arrival:
         self._blobs = blobs
         self._verdicts = verdicts
         self._check = check
+        self._runtime = runtime
         self._instances = instances
         self._bounds = bounds
 
@@ -110,7 +123,7 @@ class Arrival:
         threads = min(options.threads, self._bounds.cores)
         sidecar = parse_labels(_text(source.labels)) if source.labels else None  # first: nothing is loaded in vain
         verdict = self._verdict(blob, threads)
-        recipe = Recipe(blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
+        recipe = Recipe(self._runtime, blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
         instance = self._instances.load(recipe)
         deployment = Deployment(
             source.name,
@@ -126,8 +139,7 @@ class Arrival:
         return Arrived(deployment, blob.sha256, labels, options, _traits(verdict, blob))
 
     def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
-        runtime = self._instances.runtime
-        key = verdict_key(blob.sha256, runtime.name, runtime.version, self._instances.cpu)
+        key = verdict_key(blob.sha256, self._runtime.name, self._runtime.version, self._bounds.cpu)
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._check(blob, threads)

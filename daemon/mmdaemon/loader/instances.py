@@ -11,7 +11,7 @@ from mmdaemon.runtime.interface import Instance, Runtime, Traits
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.blob import OpenBlob
 from mmdaemon.telemetry.log import LOG, log_bug
-from mmwire.errors import InferenceError, MmError
+from mmwire.errors import CapacityError, InferenceError, InternalError, MmError
 from mmwire.tensor import SignatureSpec
 
 
@@ -19,6 +19,7 @@ from mmwire.tensor import SignatureSpec
 class Recipe:
     """What it takes to load one more instance."""
 
+    runtime: Runtime
     blob: OpenBlob
     threads: int
     traits: Traits
@@ -28,16 +29,12 @@ class Instances:
     """Loads, adds and closes instances.
 
     Args:
-        runtime: Loads them.
-        cpu: Which kernels they run on; part of the key of a verdict.
         executor: Where growth and closing happen: both may take long.
 
     Thread: any for every method.
     """
 
-    def __init__(self, runtime: Runtime, cpu: str, executor: Executor) -> None:
-        self.runtime = runtime
-        self.cpu = cpu
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._lock = threading.Lock()
         self._recipes: dict[Deployment, Recipe] = {}
@@ -48,7 +45,7 @@ class Instances:
         Raises:
             MmError: The runtime refuses.
         """
-        instance = self.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
+        instance = recipe.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
         for name, spec in instance.signatures.items():
             _warm_up(instance, name, spec)
         return instance
@@ -81,26 +78,27 @@ class Instances:
 
         self._submit(close)
 
-    def grow(self, deployment: Deployment, on_grown: Callable[[Deployment, Instance | None], None]) -> None:
-        """Load one more instance elsewhere and hand it over; None when it cannot be had."""
+    def grow(self, deployment: Deployment, on_grown: Callable[[Deployment, Instance | MmError], None]) -> None:
+        """Load one more instance elsewhere and hand it over, or why it cannot be had."""
 
         def load() -> None:
             on_grown(deployment, self._one_more(deployment))
 
         self._submit(load)
 
-    def _one_more(self, deployment: Deployment) -> Instance | None:
+    def _one_more(self, deployment: Deployment) -> Instance | MmError:
         with self._lock:
             recipe = self._recipes.get(deployment)
         if recipe is None:
-            return None
+            return CapacityError("DRAINING", f"{deployment.name} was retired meanwhile")
         try:
             return self.load(recipe)
         except MmError as error:
             LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error)
+            return error
         except Exception as error:
             log_bug(f"adding an instance of {deployment.name}", error)
-        return None
+            return InternalError("INTERNAL", f"a bug in the daemon: {type(error).__name__}")
 
     def _submit(self, task: Callable[[], None]) -> None:
         try:

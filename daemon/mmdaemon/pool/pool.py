@@ -105,7 +105,8 @@ class Pool:
             ended = time.monotonic()
             # The instance goes back before the reply goes out: the caller's next request must find it idle.
             with self._monitor:
-                following = self._scheduler.finish(lease, ended, error is not None)
+                lost = error is not None and error.code == "INSTANCE_LOST"
+                following = self._scheduler.finish(lease, ended, error is not None, lost)
                 notes = self._notes.take()
             try:
                 if error is None:
@@ -145,10 +146,19 @@ class Pool:
         with self.scheduler() as scheduler:
             return scheduler.withdraw(request)
 
-    def on_grown(self, deployment: Deployment, instance: Any | None) -> None:
-        """Take the instance that ``grow`` loaded, None when it could not."""
+    def on_grown(self, deployment: Deployment, grown: Any) -> None:
+        """Take the instance that ``grow`` loaded, or why it could not."""
+        now = time.monotonic()
         with self.scheduler() as scheduler:
-            scheduler.on_grown(deployment, instance)
+            if isinstance(grown, MmError):
+                scheduler.on_not_grown(deployment, grown, now)
+            else:
+                scheduler.on_grown(deployment, grown, now)
+
+    def on_lost(self, instance: Any) -> None:
+        """Take note that an instance cannot run anything any more, whether or not it is leased."""
+        with self.scheduler() as scheduler:
+            scheduler.lose(instance, time.monotonic())
 
     @contextmanager
     def scheduler(self) -> Iterator[Scheduler]:

@@ -47,10 +47,15 @@ class Deployment:
         cost: Cores that one invocation takes.
         max_instances: Most instances at a time.
         idle: Instances that nobody has leased, the most recently used last.
-        instances: How many there are, leased ones included.
+        instances: How many there are, leased ones included; 0 while its process is stopped or was lost.
         growing: How many more are being loaded.
         is_retired: Whether something else, or nothing, serves in its place; leased instances still finish.
         max_run_s: Longest that one invocation may take; 0 = as the daemon's configuration says.
+        is_on_demand: Whether its instances may be closed while nobody uses them.
+        last_used: When it last ran something or got an instance, in monotonic seconds.
+        setbacks: Instances in a row that were lost before they ran anything, or could not be had.
+        setback: Why, of the last.
+        pause_until: No new instance is asked for before, in monotonic seconds.
     """
 
     name: str
@@ -63,4 +68,9 @@ class Deployment:
     growing: int = 0
     is_retired: bool = False
     max_run_s: float = 0.0
+    is_on_demand: bool = False
+    last_used: float = -math.inf
+    setbacks: int = 0
+    setback: str = ""
+    pause_until: float = -math.inf
     usage: Usage = field(default_factory=Usage)

@@ -5,37 +5,35 @@ Rules:
  2. A request runs at once if nobody of its model waits, an instance is idle and the cores are free; else it waits.
  3. Lanes with waiting requests take turns; within a lane it is first come, first served.
  4. A model that needs more cores than are free holds its turn: nobody overtakes it, so it cannot starve.
- 5. Another instance is asked for only when a request waits, cores are free and none is idle.
+ 5. Another instance is asked for only when a request waits, cores are free and none is idle; the first one of a
+    model that has none, at once.
  6. A request whose deadline has passed, or whose caller is gone, is never started.
+ 7. A lost instance is replaced at once; when that fails, or the next is lost too before it ran anything, only after a
+    pause that doubles. Meanwhile, and when there is no other, its requests are refused as retryable.
 """
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Protocol
 
+from mmdaemon.scheduler import supply
 from mmdaemon.scheduler.backlog import Backlog
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lane import Lane
 from mmdaemon.scheduler.lease import Lease
+from mmdaemon.scheduler.refusal import draining, queue_full, too_late, unknown
 from mmdaemon.scheduler.request import Request
-from mmwire.errors import CapacityError, MmError, RequestError
+from mmwire.errors import MmError
 
 
-class Effects(Protocol):
+class Effects(supply.Effects, Protocol):
     """What the scheduler asks for. Called under the monitor: implementations only take note."""
 
     def wake(self) -> None:
         """Let one more thread call ``take``."""
 
-    def grow(self, deployment: Deployment) -> None:
-        """Load one more instance, then call ``on_grown``."""
-
     def reject(self, request: Request, error: MmError) -> None:
         """Reply with an error to a request that had been admitted."""
-
-    def close(self, instance: Any) -> None:
-        """Close an instance that nobody will lease again."""
 
 
 class Scheduler:
@@ -59,6 +57,7 @@ class Scheduler:
         self.max_queue = max_queue
         self._max_queued_bytes = max_queued_bytes
         self._effects = effects
+        self._supply = supply.Supply(effects)
         self._held: Lane | None = None  # rule 4
 
     def lane(self, name: str) -> Lane:
@@ -69,9 +68,7 @@ class Scheduler:
         """
         lane = self.lanes.get(name)
         if lane is None:
-            near = difflib.get_close_matches(name, self.lanes, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "mmctl ls lists the models"
-            raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", hint)
+            raise unknown(name, self.lanes)
         return lane
 
     def admit(self, request: Request, now: float, may_run: bool) -> Lease | None:
@@ -84,22 +81,20 @@ class Scheduler:
 
         Raises:
             MmError: It is refused: ``DRAINING``, ``MODEL_NOT_FOUND`` or why nothing serves, ``SPECS_CHANGED``,
-                ``VERSION_NOT_SERVED``, ``DEADLINE_EXCEEDED``, ``QUEUE_FULL``.
+                ``VERSION_NOT_SERVED``, ``DEADLINE_EXCEEDED``, ``INSTANCE_LOST``, ``QUEUE_FULL``.
         """
         if self.is_draining:
-            raise CapacityError("DRAINING", "the daemon is stopping", "try again; a restarted daemon answers")
+            raise draining()
         lane = self.lanes.get(request.model) or self.lane(request.model)
         deployment = lane.check(request)
         if now >= request.deadline:
-            raise _too_late()
+            raise too_late()
         if may_run and not lane.waiting and deployment.idle and self._fits(deployment) and self._held is None:
             return self._lease(request, deployment, now)
+        if (refusal := self._supply.refusal(deployment, now)) is not None:
+            raise refusal
         if len(lane.waiting) >= lane.max_queue or self.backlog.bytes + len(request.payload) > self._max_queued_bytes:
-            raise CapacityError(
-                "QUEUE_FULL",
-                f"{len(lane.waiting)} requests wait for {request.model!r}, {self.backlog.bytes} bytes over all models",
-                "send fewer at a time, or try again later",
-            )
+            raise queue_full(request.model, len(lane.waiting), self.backlog.bytes)
         self.backlog.enter(lane, request)
         self._follow_up()
         return None
@@ -111,17 +106,37 @@ class Scheduler:
             self._follow_up()
         return lease
 
-    def finish(self, lease: Lease, now: float, failed: bool) -> Lease | None:
-        """Take an instance back and return the next request for the thread that ran it."""
+    def finish(self, lease: Lease, now: float, failed: bool, lost: bool = False) -> Lease | None:
+        """Take an instance back, if it was not ``lost``; return the next request for the thread that ran it."""
         deployment = lease.deployment
         self.busy -= deployment.cost
         deployment.usage.on_run(lease.request.rows, (now - lease.started) * 1e6, failed)
-        if deployment.is_retired:
-            deployment.instances -= 1
-            self._effects.close(lease.instance)
+        deployment.last_used = now
+        if lost:
+            self._on_lost(deployment, lease.instance, now)
         else:
-            deployment.idle.append(lease.instance)
+            deployment.setbacks = 0
+            self._supply.take_back(deployment, lease.instance)
         return self.take(now) if self.backlog else None
+
+    def lose(self, instance: Any, now: float) -> None:
+        """Take note that an instance cannot run anything any more. One that is leased is lost when its run ends."""
+        for lane in self.lanes.values():
+            deployment = lane.deployment
+            if deployment is not None and instance in deployment.idle:
+                deployment.idle.remove(instance)
+                self._on_lost(deployment, instance, now)
+                return
+
+    def evict(self, deployment: Deployment) -> bool:
+        """Close the instances of a deployment, unless it is in use; the next request has one loaded again."""
+        lane = self.lanes.get(deployment.name)
+        if lane is None or lane.deployment is not deployment or lane.waiting or deployment.growing:
+            return False
+        if not deployment.idle or len(deployment.idle) < deployment.instances:
+            return False
+        self._supply.close_idle(deployment)
+        return True
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request whose caller cancelled or is gone; return whether it had not been started."""
@@ -135,7 +150,7 @@ class Scheduler:
     def expire(self, now: float) -> None:
         """Refuse the waiting requests whose deadline has passed."""
         while (request := self.backlog.first_expired(now)) is not None:
-            self._reject(self.lanes[request.model], request, _too_late())
+            self._reject(self.lanes[request.model], request, too_late())
 
     def publish(self, deployment: Deployment, max_queue: int = 0) -> Deployment | None:
         """Let a deployment serve its name from now on; return the one that it replaces, retired.
@@ -144,7 +159,7 @@ class Scheduler:
         """
         lane = self.lanes.get(deployment.name)
         if lane is None:
-            lane = self.lanes[deployment.name] = Lane(deployment.name, _unknown(deployment.name), 0)
+            lane = self.lanes[deployment.name] = Lane(deployment.name, unknown(deployment.name), 0)
         lane.max_queue = max_queue or self.max_queue
         old = self._retire(lane)
         lane.deployment = deployment
@@ -166,21 +181,20 @@ class Scheduler:
         """Remove a name altogether; return what served, retired."""
         if name not in self.lanes:
             return None
-        old = self.set_absent(name, _unknown(name))
+        old = self.set_absent(name, unknown(name))
         del self.lanes[name]
         return old
 
-    def on_grown(self, deployment: Deployment, instance: Any | None) -> None:
-        """Take the instance that ``grow`` asked for; None when it could not be loaded."""
-        deployment.growing -= 1
-        if instance is None:
-            deployment.max_instances = deployment.instances  # do not ask again and again for what cannot be had
-        elif deployment.is_retired:
-            self._effects.close(instance)
-        else:
-            deployment.instances += 1
-            deployment.idle.append(instance)
-            self._follow_up()
+    def on_grown(self, deployment: Deployment, instance: Any, now: float) -> None:
+        """Take the instance that ``grow`` asked for."""
+        self._supply.on_grown(deployment, instance, now)
+        self._follow_up()
+
+    def on_not_grown(self, deployment: Deployment, error: MmError, now: float) -> None:
+        """Take note that the instance that ``grow`` asked for cannot be had."""
+        self._supply.on_not_grown(deployment, error.message, now)
+        self._refuse_unsupplied(deployment, now)
+        self._follow_up()
 
     def drain(self) -> None:
         """Refuse new requests from now on; those that were admitted are answered."""
@@ -217,7 +231,7 @@ class Scheduler:
             while lane.waiting:
                 request = lane.waiting[0]
                 if now >= request.deadline:
-                    self._reject(lane, request, _too_late())
+                    self._reject(lane, request, too_late())
                     continue
                 self.backlog.leave(lane, request)
                 self.backlog.end_turn(lane)
@@ -230,6 +244,10 @@ class Scheduler:
             deployment = lane.deployment
             if deployment is None:
                 continue
+            if not deployment.instances:
+                if not deployment.growing:
+                    self._supply.grow(deployment)
+                continue
             if not self._fits(deployment):
                 if deployment.idle:
                     return  # it holds its turn (rule 4)
@@ -238,17 +256,25 @@ class Scheduler:
                 self._effects.wake()
                 return
             if not deployment.growing and deployment.instances < deployment.max_instances:
-                deployment.growing += 1
-                self._effects.grow(deployment)
+                self._supply.grow(deployment)
+
+    def _on_lost(self, deployment: Deployment, instance: Any, now: float) -> None:
+        self._supply.drop(deployment, instance, now)
+        self._refuse_unsupplied(deployment, now)
+
+    def _refuse_unsupplied(self, deployment: Deployment, now: float) -> None:
+        """Refuse what waits for an instance that will not come soon (rule 7)."""
+        refusal = None if deployment.is_retired else self._supply.refusal(deployment, now)
+        if refusal is not None:
+            lane = self.lanes[deployment.name]
+            for request in tuple(lane.waiting):
+                self._reject(lane, request, refusal)
 
     def _retire(self, lane: Lane) -> Deployment | None:
         old, lane.deployment = lane.deployment, None
         if old is not None:
             old.is_retired = True
-            old.instances -= len(old.idle)
-            for instance in old.idle:
-                self._effects.close(instance)
-            old.idle.clear()
+            self._supply.close_idle(old)
         return old
 
     def _recheck(self, lane: Lane) -> None:
@@ -271,13 +297,3 @@ class Scheduler:
         if lane is self._held:
             self._held = None
         self._follow_up()
-
-
-def _too_late() -> CapacityError:
-    return CapacityError(
-        "DEADLINE_EXCEEDED", "the deadline passed before the request could run", "give it more time, or send fewer"
-    )
-
-
-def _unknown(name: str) -> RequestError:
-    return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")

@@ -19,7 +19,7 @@ from mmdaemon.store.verdict import Verdict, Verdicts
 
 
 class CountingRuntime:
-    name, version = "fake", "1"
+    name, version, caution = "fake", "1", ""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -52,8 +52,9 @@ def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(tmp_pa
             Blobs(layout),
             Verdicts(layout),
             lambda blob, threads: Verdict(True),
-            Instances(runtime, "cpu", executor),
-            Bounds(2, 1 << 30),
+            runtime,
+            Instances(executor),
+            Bounds(2, 1 << 30, "cpu"),
         )
         [source] = scan(folder).sources["a"]
         result = arrival.bring_up(source, 1)

@@ -13,11 +13,14 @@ from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
 from mmdaemon.scheduler.scheduler import Scheduler
-from mmwire.errors import MmError, RequestError
+from mmwire.errors import MmError, ModelError, RequestError
 from mmwire.tensor import SignatureSpec, TensorSpec
 
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
 OTHER = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 8)),), (TensorSpec("y", "int8", (-1, 4)),))
+
+
+NO_MEMORY = ModelError("MODEL_TOO_LARGE", "no memory for it")
 
 
 class FakeEffects:
@@ -98,7 +101,7 @@ def test_asks_for_one_more_instance_only_when_a_request_waits_and_cores_are_free
     scheduler.admit(request(), 0.0, True)
     scheduler.admit(request(), 0.0, True)
     assert effects.grown == [serving]
-    scheduler.on_grown(serving, object())
+    scheduler.on_grown(serving, object(), 0.0)
     assert scheduler.take(0.0) is not None
     assert scheduler.take(0.0) is None, "two cores, two running"
     assert effects.grown == [serving], "no more than max_instances"
@@ -132,9 +135,87 @@ def test_an_instance_that_cannot_be_had_is_not_asked_for_again(scheduler: Schedu
     assert serving is not None
     scheduler.admit(request(), 0.0, True)
     scheduler.admit(request(), 0.0, True)
-    scheduler.on_grown(serving, None)
+    scheduler.on_not_grown(serving, NO_MEMORY, 0.0)
     scheduler.admit(request(), 0.0, True)
     assert len(effects.grown) == 1
+
+
+def test_a_lost_instance_is_replaced_at_once_and_what_waits_goes_on(scheduler: Scheduler, effects: FakeEffects) -> None:
+    lease = scheduler.admit(request(), 0.0, True)
+    assert lease is not None
+    scheduler.admit(request(), 0.0, True)
+    effects.grown.clear()
+    lease.deployment.growing = 0
+    assert scheduler.finish(lease, 1.0, True, lost=True) is None
+    assert effects.closed == [lease.instance] and effects.grown == [lease.deployment]
+    assert lease.deployment.instances == 0 and scheduler.busy == 0
+    scheduler.on_grown(lease.deployment, object(), 2.0)
+    assert scheduler.take(2.0) is not None
+    assert not effects.rejected
+
+
+def test_an_idle_instance_that_is_lost_is_replaced(scheduler: Scheduler, effects: FakeEffects) -> None:
+    serving = scheduler.lanes["m"].deployment
+    assert serving is not None
+    [instance] = serving.idle
+    scheduler.lose(instance, 0.0)
+    assert effects.closed == [instance] and effects.grown == [serving]
+    scheduler.lose(instance, 0.0)
+    assert len(effects.grown) == 1, "it is known already"
+
+
+def test_instances_that_are_lost_one_after_the_other_pause_their_model(
+    scheduler: Scheduler, effects: FakeEffects
+) -> None:
+    serving = scheduler.lanes["m"].deployment
+    assert serving is not None
+    scheduler.lose(serving.idle[0], 0.0)
+    scheduler.on_grown(serving, object(), 0.0)
+    scheduler.lose(serving.idle[0], 10.0)
+    assert len(effects.grown) == 1, "not at once again"
+    with pytest.raises(MmError, match="after 2 tries") as caught:
+        scheduler.admit(request(), 10.5, True)
+    assert caught.value.code == "INSTANCE_LOST" and caught.value.retryable
+    assert scheduler.admit(request(), 11.5, True) is None
+    assert len(effects.grown) == 2, "a request after the pause asks for the next"
+    scheduler.on_not_grown(serving, NO_MEMORY, 12.0)
+    assert [error.code for _, error in effects.rejected] == ["INSTANCE_LOST"]
+    assert "no memory" in effects.rejected[0][1].message
+    assert scheduler.admit(request(), 60.0, True) is None
+    scheduler.on_grown(serving, object(), 60.0)
+    lease = scheduler.take(60.0)
+    assert lease is not None
+    scheduler.finish(lease, 60.0, False)
+    scheduler.lose(lease.instance, 61.0)
+    assert len(effects.grown) == 4, "it has worked in between: at once"
+
+
+def test_what_nobody_uses_is_evicted_and_comes_back_with_the_next_request(
+    scheduler: Scheduler, effects: FakeEffects
+) -> None:
+    lease = scheduler.admit(request(), 0.0, True)
+    assert lease is not None
+    assert not scheduler.evict(lease.deployment), "it runs"
+    scheduler.finish(lease, 0.0, False)
+    assert scheduler.evict(lease.deployment)
+    assert effects.closed == [lease.instance] and lease.deployment.instances == 0
+    assert not scheduler.evict(lease.deployment), "there is nothing left"
+    assert scheduler.admit(request(), 1.0, True) is None
+    assert effects.grown == [lease.deployment]
+    assert not scheduler.evict(lease.deployment), "a request waits for it"
+    scheduler.on_grown(lease.deployment, object(), 2.0)
+    assert scheduler.take(2.0) is not None
+
+
+def test_a_model_without_instances_gets_one_even_while_the_cores_are_busy(effects: FakeEffects) -> None:
+    scheduler = Scheduler(1, 4, 1_000, effects)
+    scheduler.publish(deployment("busy"))
+    scheduler.publish(deployment("stopped"))
+    stopped = scheduler.lanes["stopped"].deployment
+    assert stopped is not None and scheduler.evict(stopped)
+    scheduler.admit(request("busy"), 0.0, True)
+    scheduler.admit(request("stopped"), 0.0, True)
+    assert effects.grown == [stopped]
 
 
 def test_the_queue_is_bounded_by_requests(scheduler: Scheduler) -> None:
@@ -306,7 +387,7 @@ def test_an_instance_that_comes_after_the_swap_is_closed(scheduler: Scheduler, e
     [growing] = effects.grown
     scheduler.publish(deployment(version=2))
     late = object()
-    scheduler.on_grown(growing, late)
+    scheduler.on_grown(growing, late, 0.0)
     assert effects.closed == [late]
 
 
@@ -337,6 +418,8 @@ def can_grow(scheduler: Scheduler) -> bool:
     lane = next(scheduler.backlog.turns(), None)
     if lane is None or lane.deployment is None or lane.deployment.idle or lane.deployment.growing:
         return False
+    if not lane.deployment.instances:
+        return True
     has_cores = scheduler.busy + lane.deployment.cost <= scheduler.cores
     return has_cores and lane.deployment.instances < lane.deployment.max_instances
 
@@ -397,7 +480,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
             lease = leases.pop(chance.randrange(len(leases)))
             leased.discard(id(lease.instance))
             end(lease.request)
-            begin(scheduler.finish(lease, now, chance.random() < 0.1))
+            begin(scheduler.finish(lease, now, chance.random() < 0.1, lost=chance.random() < 0.1))
         elif event < 0.80:
             effects.wakes = 0
             begin(scheduler.take(now))
@@ -405,11 +488,20 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
             scheduler.expire(now)
         elif event < 0.90:
             publish(chance.choice(names))
+        elif event < 0.91:
+            serving = scheduler.lanes[chance.choice(names)].deployment
+            if serving is not None and serving.idle and chance.random() < 0.5:
+                scheduler.lose(chance.choice(serving.idle), now)
+            elif serving is not None:
+                scheduler.evict(serving)
         elif event < 0.92:
             scheduler.set_absent(chance.choice(names), RequestError("MODEL_UNLOADED", "gone"))
         elif event < 0.97 and effects.grown:
             grown = effects.grown.pop(chance.randrange(len(effects.grown)))
-            scheduler.on_grown(grown, object() if chance.random() < 0.8 else None)
+            if chance.random() < 0.8:
+                scheduler.on_grown(grown, object(), now)
+            else:
+                scheduler.on_not_grown(grown, NO_MEMORY, now)
         else:
             waiting = [one for one in admitted.values() if one.is_waiting]
             if waiting:
@@ -434,7 +526,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
         end(lease.request)
         begin(scheduler.finish(lease, now, False))
     while effects.grown:
-        scheduler.on_grown(effects.grown.pop(), object())
+        scheduler.on_grown(effects.grown.pop(), object(), now)
         begin(scheduler.take(now))
     while leases:
         lease = leases.pop()

@@ -1,0 +1,36 @@
+"""What a request is told that the scheduler does not take up."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from mmwire.errors import CapacityError, RequestError
+
+
+def draining() -> CapacityError:
+    """Return the error while the daemon stops."""
+    return CapacityError("DRAINING", "the daemon is stopping", "try again; a restarted daemon answers")
+
+
+def queue_full(name: str, waiting: int, total_bytes: int) -> CapacityError:
+    """Return the error for a request that finds too many others waiting."""
+    return CapacityError(
+        "QUEUE_FULL",
+        f"{waiting} requests wait for {name!r}, {total_bytes} bytes over all models",
+        "send fewer at a time, or try again later",
+    )
+
+
+def too_late() -> CapacityError:
+    """Return the error for a request whose deadline has passed."""
+    return CapacityError(
+        "DEADLINE_EXCEEDED", "the deadline passed before the request could run", "give it more time, or send fewer"
+    )
+
+
+def unknown(name: str, known: Iterable[str] = ()) -> RequestError:
+    """Return the error for a name that is no model's; the nearest of those that are is the hint."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "mmctl ls lists the models"
+    return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", hint)
