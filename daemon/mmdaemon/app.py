@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,12 @@ from typing import Any
 
 from mmdaemon import __version__
 from mmdaemon.config.schema import Config
+from mmdaemon.executor.budget import Budget
+from mmdaemon.executor.conversion import Conversion
+from mmdaemon.executor.executor import Executor
+from mmdaemon.executor.executor import Limits as ExecutorLimits
+from mmdaemon.executor.host import has_converter, has_gpu, has_tensorflow, tensorflow_version
+from mmdaemon.executor.warden import Warden
 from mmdaemon.folder.watch import Watcher
 from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
 from mmdaemon.listener.handler import Handler
@@ -21,6 +28,7 @@ from mmdaemon.loader.instances import Instances
 from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.loader.records import Records
+from mmdaemon.loader.route import Policy, Way
 from mmdaemon.pool.pool import Pool
 from mmdaemon.probe.probe import Probe
 from mmdaemon.registry.registry import Registry
@@ -43,6 +51,10 @@ from mmwire.errors import MmError
 from mmwire.frame import Limits
 
 MIB = 1024 * 1024
+MODEL_FILE_OPENER = "mmdaemon.runtime.hosted:open_model_file"
+SAVED_MODEL_OPENER = "mmdaemon.runtime.hosted:open_saved_model"
+_CHORES = 4  # a process that starts or ends must not keep an interpreter waiting
+_CONVERSION_S = 1800.0
 SOFTWARE = f"mmdaemon {__version__}"
 
 
@@ -72,7 +84,7 @@ class App:
         if runtime.caution:
             LOG.warning("runtime %s %s: %s; %s", runtime.name, runtime.version, runtime.caution, why)
         self.loads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
-        self.chores = ThreadPoolExecutor(1, "mm-chore")
+        self.chores = ThreadPoolExecutor(_CHORES, "mm-chore")
         self.probe = probe
         instances = Instances(self.chores)
         self.pool = Pool(
@@ -82,6 +94,8 @@ class App:
             grow=lambda deployment: instances.grow(deployment, self._on_grown),
             dispose=lambda instance: instances.dispose(instance, self._on_disposed),
         )
+        self.starts = threading.BoundedSemaphore(max(2, cores))
+        self.warden = Warden(Budget(self.pool.scheduler, config.executor.total_mb * MIB, config.executor.idle_s).tidy)
         self.registry = Registry(runtime.name)
         swap = Swap(self.pool, self.registry, instances.release)
         arrival = Arrival(
@@ -89,7 +103,15 @@ class App:
             Blobs(layout),
             Verdicts(layout),
             self.probe.check,
-            runtime,
+            Conversion(layout.tmp, _CONVERSION_S).convert,
+            lambda: policy_of(config),
+            {
+                Way.THREAD: runtime,
+                Way.PROCESS: self._executor(config, layout.tmp, runtime.name, runtime.version, MODEL_FILE_OPENER),
+                Way.TENSORFLOW: self._executor(
+                    config, layout.tmp, "tensorflow", tensorflow_version(), SAVED_MODEL_OPENER
+                ),
+            },
             instances,
             Bounds(cores, config.models.max_model_mb * MIB, this_cpu()),
         )
@@ -140,7 +162,14 @@ class App:
         self.probe.stop()
         self.loads.shutdown(wait, cancel_futures=True)
         self.chores.shutdown(wait, cancel_futures=True)
+        self.warden.stop()
         self.lock.release()
+
+    def _executor(self, config: Config, scratch: Path, name: str, version: str, opener: str) -> Executor:
+        limits = ExecutorLimits(config.executor.memory_mb * MIB, config.executor.start_s)
+        return Executor(
+            name, version, opener, config.executor.device, scratch, self.warden, self.starts, limits, self.pool.on_lost
+        )
 
     def _start_watcher(self) -> None:
         """Start to get hints, and look once more: what came since the first look gave none."""
@@ -183,6 +212,12 @@ def run(config: Config, read: Callable[[], Config], probe: Probe) -> int:
         listening.close()
         if identity is not None:
             remove_socket(path, identity)
+
+
+def policy_of(config: Config) -> Policy:
+    """Return what becomes of SavedModels on this box, as it is now."""
+    models = config.models
+    return Policy(models.tensorflow, models.convert_on_drop, has_tensorflow(), has_converter(), has_gpu(os.environ))
 
 
 def pace_of(config: Config) -> Pace:

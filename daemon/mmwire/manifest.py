@@ -65,16 +65,19 @@ class ModelOptions:
     """The options of one model, from its ``NAME.toml``. Every key is optional.
 
     Attributes:
-        threads: Threads of one invocation, 1 to 64; counts against the cores of the box.
-        max_instances: Most interpreters of this model; 0 = as many as there are cores.
+        threads: Threads of one invocation, up to 64; counts against the cores of the box. 0 = one, and all cores for
+            full TensorFlow.
+        max_instances: Most instances of this model; 0 = as many as there are cores, and one for full TensorFlow.
+        isolation: ``thread``, or ``process``: in a process of its own.
         max_queue: Most requests that wait for this model; 0 = the daemon's default.
         max_run_s: Longest that one invocation may take; 0 = the daemon's default.
         image_mean: Subtracted from a pixel (0 to 255) for a float input.
         image_scale: The difference is divided by it. Defaults give [0, 1].
     """
 
-    threads: int = 1
+    threads: int = 0
     max_instances: int = 0
+    isolation: str = "thread"
     max_queue: int = 0
     max_run_s: float = 0.0
     image_mean: float = 0.0
@@ -85,8 +88,9 @@ class ModelOptions:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+_CHOICES: dict[str, tuple[str, ...]] = {"isolation": ("thread", "process")}
 _RANGES: dict[str, tuple[float, float]] = {
-    "threads": (1, 64),
+    "threads": (0, 64),
     "max_instances": (0, 64),
     "max_queue": (0, 1_000_000),
     "max_run_s": (0, 86_400),
@@ -112,6 +116,12 @@ def parse_options(text: str) -> ModelOptions:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             raise ModelError("MODEL_INVALID", f"unknown key {key!r} in the options file", hint)
+        if key in _CHOICES:
+            if value not in _CHOICES[key]:
+                expected = " or ".join(map(repr, _CHOICES[key]))
+                raise ModelError("MODEL_INVALID", f"option {key!r}: expected {expected}, got {value!r}")
+            values[key] = value
+            continue
         wants_float = known[key].type == "float"
         if isinstance(value, bool) or not isinstance(value, (int, float) if wants_float else int):
             raise ModelError("MODEL_INVALID", f"option {key!r}: expected a number, got {value!r}")

@@ -35,6 +35,12 @@ ARROWS: dict[str, set[str]] = {
     "mmdaemon.folder": set(),
     "mmdaemon.store": {"mmdaemon.folder"},
     "mmdaemon.probe": {"mmdaemon.store", "mmdaemon.runtime", "mmdaemon.telemetry"},
+    "mmdaemon.executor": {
+        "mmdaemon.runtime",
+        "mmdaemon.scheduler",  # whose instances may be stopped
+        "mmdaemon.store",  # the child unpacks what the store packed
+        "mmdaemon.telemetry",
+    },
     "mmdaemon.registry": set(),
     "mmdaemon.loader": {
         "mmdaemon.folder",

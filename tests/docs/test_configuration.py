@@ -23,6 +23,13 @@ def rows(page: str) -> dict[str, list[str]]:
     return {cells[0].strip().strip("`"): [cell.strip() for cell in cells] for cells in found}
 
 
+def shown(default: Any) -> str:
+    """Return a default as TOML has it."""
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
+
+
 def test_config_toml_lists_every_key_with_its_default() -> None:
     text = (ROOT / "config.toml").read_text()
     tables = tomllib.loads(re.sub(r'^# (\w+ = ")', r"\1", text, flags=re.MULTILINE))
@@ -41,9 +48,11 @@ def test_the_page_documents_the_key(key: str) -> None:
     if key.startswith("paths."):
         return
     default = KEYS[key].default
-    assert cells[1] == (f'`"{default}"`' if isinstance(default, str) else f"`{default}`")
+    assert cells[1] == shown(default)
     assert (cells[3] == "live") == bool(KEYS[key].metadata.get("live"))
-    if "high" in KEYS[key].metadata and isinstance(default, (int, float)):
+    if KEYS[key].metadata.get("choices"):
+        assert cells[2] == ", ".join(KEYS[key].metadata["choices"])
+    elif "high" in KEYS[key].metadata and not isinstance(default, bool):
         assert cells[2] == f"{KEYS[key].metadata['low']} to {KEYS[key].metadata['high']}"
 
 
@@ -54,4 +63,4 @@ def test_the_page_documents_no_key_that_is_not_there() -> None:
 
 def test_the_page_documents_the_options_of_a_model() -> None:
     for key in fields(ModelOptions):
-        assert rows(PAGE)[key.name][1] == f"`{key.default}`"
+        assert rows(PAGE)[key.name][1] == shown(key.default)

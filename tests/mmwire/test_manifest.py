@@ -102,9 +102,11 @@ def test_options_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("threads = 0", "expected 1 to 64, got 0"),
-        ("threads = 65", "expected 1 to 64"),
+        ("threads = -1", "expected 0 to 64, got -1"),
+        ("threads = 65", "expected 0 to 64"),
         ("threads = 2.0", "expected a number, got 2.0"),
+        ('isolation = "container"', "expected 'thread' or 'process', got 'container'"),
+        ("isolation = 1", "expected 'thread' or 'process', got 1"),
         ("threads = true", "expected a number, got True"),
         ('threads = "2"', "expected a number"),
         ("max_queue = -1", "expected 0 to"),

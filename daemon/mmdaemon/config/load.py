@@ -6,13 +6,12 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mmdaemon.config.schema import (
-    LOG_LEVELS,
     SECTIONS,
     Config,
     default_paths,
@@ -24,6 +23,10 @@ from mmwire.errors import ConfigError
 PREFIX = "MMDAEMON_"
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7) without its terminating zero
 _MODE = re.compile(r"0?[0-7]{3}\Z")
+_DEVICE = re.compile(r"auto|cpu|gpu(:[0-9]{1,3})?\Z")
+_SWITCH = {"true": True, "false": False}
+_PARSERS: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": _SWITCH.__getitem__}
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "Path": "a path"}
 _KEYS: dict[str, tuple[str, Field[Any]]] = {
     f"{section}.{key.name}": (section, key) for section, kind in SECTIONS.items() for key in fields(kind)
 }
@@ -102,13 +105,13 @@ def _unknown(what: str, got: str, known: Iterable[str]) -> ConfigError:
 def _parsed(key: str, text: str, where: str) -> Any:
     kind = str(_KEYS[key][1].type)
     try:
-        return {"int": int, "float": float}.get(kind, str)(text)
-    except ValueError:
+        return _PARSERS.get(kind, str)(text)
+    except (ValueError, KeyError):
         raise ConfigError("CONFIG_INVALID", f"{where}: expected {_words(kind)}, got {text!r}") from None
 
 
 def _words(kind: str) -> str:
-    return {"int": "a whole number", "float": "a number", "Path": "a path"}.get(kind, "text")
+    return _WORDS.get(kind, "text")
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
@@ -119,8 +122,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
     """
     description = _KEYS[key][1]
     kind = str(description.type)
-    accepted: tuple[type, ...] = {"int": (int,), "float": (int, float)}.get(kind, (str,))
-    is_accepted: bool = isinstance(value, accepted) and not isinstance(value, bool)
+    accepted: tuple[type, ...] = {"int": (int,), "float": (int, float), "bool": (bool,)}.get(kind, (str,))
+    is_accepted: bool = isinstance(value, accepted) and isinstance(value, bool) == (kind == "bool")
     if not is_accepted:
         raise ConfigError("CONFIG_INVALID", f"{where}: expected {_words(kind)}, got {value!r}")
     if kind in ("int", "float"):
@@ -128,12 +131,17 @@ def _checked(key: str, value: Any, where: str) -> Any:
         if not low <= value <= high:
             raise ConfigError("CONFIG_INVALID", f"{where}: expected {low:g} to {high:g}, got {value!r}")
         return float(value) if kind == "float" else value
+    if kind == "bool":
+        return value
     if not value and key != "socket.group":
         raise ConfigError("CONFIG_INVALID", f"{where}: expected {_words(kind)}, got nothing")
     if key == "socket.mode" and not _MODE.match(value):
         raise ConfigError("CONFIG_INVALID", f"{where}: expected octal permissions like 0660, got {value!r}")
-    if key == "service.log_level" and value not in LOG_LEVELS:
-        raise ConfigError("CONFIG_INVALID", f"{where}: expected one of {', '.join(LOG_LEVELS)}, got {value!r}")
+    if key == "executor.device" and not _DEVICE.match(value):
+        raise ConfigError("CONFIG_INVALID", f"{where}: expected auto, cpu, gpu or gpu:N, got {value!r}")
+    choices = description.metadata.get("choices")
+    if choices and value not in choices:
+        raise ConfigError("CONFIG_INVALID", f"{where}: expected one of {', '.join(choices)}, got {value!r}")
     return Path(value).expanduser().absolute() if kind == "Path" else value
 
 
@@ -147,12 +155,14 @@ def _build(values: Mapping[str, Any], environment: dict[str, str]) -> Config:
         **{section: SECTIONS[section](**given) for section, given in sections.items()},
     )
     cores = config.limits.cores or usable_cores()
-    memory_mb = config.probe.memory_mb or usable_memory_mb() // 2
+    half_mb = usable_memory_mb() // 2
+    executor = config.executor
     return replace(
         config,
         limits=replace(config.limits, cores=cores),
-        probe=replace(config.probe, memory_mb=memory_mb),
-        models=replace(config.models, load_threads=config.models.load_threads or max(2, cores)),
+        probe=replace(config.probe, memory_mb=config.probe.memory_mb or half_mb),
+        executor=replace(executor, memory_mb=executor.memory_mb or half_mb, total_mb=executor.total_mb or half_mb),
+        models=replace(config.models, load_threads=config.models.load_threads or max(4, cores)),
     )
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+TENSORFLOW = ("auto", "always", "never")
 
 
-def _key(default: Any, low: float = 0, high: float = float("inf"), live: bool = False) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "live": live})
+def _key(
+    default: Any, low: float = 0, high: float = float("inf"), live: bool = False, choices: tuple[str, ...] = ()
+) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "live": live, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,10 @@ class Models:
         unfinished_s: How long a file that is not structurally whole must have been, before it is tried and refused.
         retire_grace_s: How long a deleted file may be away before its model retires.
         max_model_mb: Largest model file, in MiB.
-        load_threads: Models that load at the same time; 0 = as many as cores, at least 2.
+        load_threads: Models that load at the same time; 0 = as many as cores, at least 4.
+        tensorflow: Which SavedModel folders full TensorFlow serves, where it is installed. ``auto``: those that
+            mmconvert handed over, and on a box with a GPU all; ``always``: all; ``never``: none.
+        convert_on_drop: Whether a SavedModel that TensorFlow does not serve is converted, where mmconvert is installed.
     """
 
     rescan_s: float = _key(10.0, 0.1, 86_400, live=True)
@@ -86,6 +92,8 @@ class Models:
     retire_grace_s: float = _key(3.0, 0, 86_400, live=True)
     max_model_mb: int = _key(2048, 1, 1_000_000)
     load_threads: int = _key(0, 0, 256)
+    tensorflow: str = _key("auto", choices=TENSORFLOW)
+    convert_on_drop: bool = _key(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,26 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Executor:
+    """Models in processes of their own: full TensorFlow, and those whose ``NAME.toml`` asks for it.
+
+    Attributes:
+        device: Where TensorFlow computes: ``auto`` (a GPU when one is visible), ``cpu``, ``gpu`` or ``gpu:N``.
+        memory_mb: Memory that one process may take, in MiB; 0 = half of the box's.
+        total_mb: Memory of all of them together, in MiB, above which those not used for longest are stopped until
+            their next request; 0 = half of the box's.
+        idle_s: How long a process may be without a request before it is stopped until the next; 0 = for ever.
+        start_s: How long a process may take until its model has answered for the first time.
+    """
+
+    device: str = "auto"
+    memory_mb: int = _key(0, 0, 1_000_000)
+    total_mb: int = _key(0, 0, 1_000_000)
+    idle_s: float = _key(0.0, 0, 31_536_000)
+    start_s: float = _key(120.0, 0.1, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """The daemon's manners.
 
@@ -113,7 +141,7 @@ class Service:
     """
 
     drain_s: float = _key(25.0, 0, 86_400, live=True)
-    log_level: str = _key("info", live=True)
+    log_level: str = _key("info", live=True, choices=LOG_LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +153,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     models: Models = field(default_factory=Models)
     probe: Probe = field(default_factory=Probe)
+    executor: Executor = field(default_factory=Executor)
     service: Service = field(default_factory=Service)
 
     def values(self) -> dict[str, Any]:
@@ -142,9 +171,14 @@ class Config:
             lines.append(f"[{section.name}]")
             for key in fields(getattr(self, section.name)):
                 value = getattr(getattr(self, section.name), key.name)
-                shown = f'"{value}"' if isinstance(value, (str, Path)) else value
-                lines.append(f"{key.name} = {shown}")
+                lines.append(f"{key.name} = {_as_toml(value)}")
         return "\n".join(lines)
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, (str, Path)) else str(value)
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -153,6 +187,7 @@ SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "models": Models,
     "probe": Probe,
+    "executor": Executor,
     "service": Service,
 }
 

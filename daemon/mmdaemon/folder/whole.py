@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mmdaemon.folder.bundle import is_whole_bundle
 from mmdaemon.folder.opening import open_regular
 from mmdaemon.folder.snapshot import Source
 from mmwire.errors import MmError
@@ -60,11 +61,12 @@ class PagedFile:
 def is_whole(source: Source) -> bool:
     """Return whether a source is complete for all that can be told from its structure.
 
-    A SavedModel never is: nothing in it tells whether the last variable has arrived.
+    A SavedModel is, if mmconvert made it and all its files are there. Any other never is: nothing in it tells whether
+    the last variable has arrived.
 
     Thread: any; opens the file, reads a few pages, closes it.
     """
-    return source.kind == "tflite" and is_whole_file(source.path)
+    return is_whole_file(source.path) if source.kind == "tflite" else is_whole_bundle(source.path)
 
 
 def is_whole_file(path: Path) -> bool:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from mmdaemon.folder.bundle import read_bundle
 from mmdaemon.folder.opening import open_regular
 from mmdaemon.folder.snapshot import Sidecar, Source
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.instances import Instances, Recipe
 from mmdaemon.loader.records import Records
+from mmdaemon.loader.route import Policy, Way, is_to_be_converted
 from mmdaemon.runtime.interface import Runtime, Traits
 from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.store.archive import is_archive, require_files
 from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions, parse_labels, parse_options
 from mmwire.tflite import ModelState
 
+# What of a model's facts people are shown.
+_SHOWN = ("batch", "state", "load_ms", "run_us", "memory_bytes", "device", "compiled", "traced")
 _SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
 
 # Tries a blob in a throw-away process.
 Check = Callable[[OpenBlob, int], Verdict]
+# Converts a SavedModel folder for a name; gives the file or folder that came of it, which is gone afterwards.
+Convert = Callable[[Path, str], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,17 @@ class Bounds:
 class Arrival:
     """``Arrivals``: store, probe, runtime, in this order.
 
+    Args:
+        records: What is known of every name.
+        blobs: Where bytes are kept.
+        verdicts: Of earlier trials.
+        check: Tries a TFLite model.
+        convert: Turns a SavedModel folder into what mmconvert makes of it.
+        policy: Says what becomes of SavedModels.
+        runtimes: What runs a model, by the way it goes.
+        instances: Loads and closes.
+        bounds: Of every model.
+
     Thread: ``bring_up`` by any loader thread, one at a time for a name; the rest by any.
     """
 
@@ -50,7 +71,9 @@ class Arrival:
         blobs: Blobs,
         verdicts: Verdicts,
         check: Check,
-        runtime: Runtime,
+        convert: Convert,
+        policy: Callable[[], Policy],
+        runtimes: Mapping[Way, Runtime],
         instances: Instances,
         bounds: Bounds,
     ) -> None:
@@ -64,7 +87,9 @@ class Arrival:
         self._blobs = blobs
         self._verdicts = verdicts
         self._check = check
-        self._runtime = runtime
+        self._convert = convert
+        self._policy = policy
+        self._runtimes = runtimes
         self._instances = instances
         self._bounds = bounds
 
@@ -72,13 +97,13 @@ class Arrival:
         """Store, try, load and warm up; see ``Arrivals``."""
         sha256 = ""
         try:
-            self._require_servable(source)
-            number, sha256 = self._records.known(source) or self._store(source)
+            store = self._way_to_the_store(source)
+            number, sha256 = self._records.known(source) or store(source)
             options = parse_options(_text(source.options)) if source.options else ModelOptions()
             try:
                 blob = self._blobs.open(sha256)
             except ModelError:  # damaged, or collected since it last served
-                number, sha256 = self._store(source)
+                number, sha256 = store(source)
                 blob = self._blobs.open(sha256)
             try:
                 return self._load(source, number, blob, options)
@@ -100,46 +125,68 @@ class Arrival:
         """Close what was loaded and will not serve."""
         self._instances.discard(arrived.deployment)
 
-    def _require_servable(self, source: Source) -> None:
-        if source.kind == "saved_model":
-            raise ModelError(
-                "MODEL_INVALID",
-                "a SavedModel folder, which is not served as it is",
-                f"mmconvert {source.path} --name {source.name} --publish {_folder_of(source)}, "
-                "then move the SavedModel out of the model folder",
-            )
+    def _way_to_the_store(self, source: Source) -> Callable[[Source], tuple[int, str]]:
+        """Return how a source's bytes get into the store.
+
+        Raises:
+            ModelError: ``MODEL_INVALID``: they do not, and why.
+        """
         if source.identity.size > self._bounds.max_model_bytes:
             raise ModelError(
                 "MODEL_INVALID",
-                f"the file has {source.identity.size} bytes, the limit is {self._bounds.max_model_bytes}",
+                f"the model has {source.identity.size} bytes, the limit is {self._bounds.max_model_bytes}",
                 "raise models.max_model_mb",
             )
+        if source.kind == "tflite":
+            return self._store
+        bundle = read_bundle(source.path)
+        if is_to_be_converted(source, bundle, self._policy()):
+            return self._store_converted
+        return partial(self._store, files=bundle.files if bundle else {})
 
-    def _store(self, source: Source) -> tuple[int, str]:
+    def _store(self, source: Source, files: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Copy a source as it is, and hold it to the digests of its files."""
         blob = self._blobs.ingest(source.path)
+        if files:
+            with self._blobs.open(blob.sha256) as stored:
+                require_files(stored.path, files)
+        return self._records.put(source, blob.sha256), blob.sha256
+
+    def _store_converted(self, source: Source) -> tuple[int, str]:
+        with self._convert(source.path, source.name) as output:
+            blob = self._blobs.ingest(output)
         return self._records.put(source, blob.sha256), blob.sha256
 
     def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
-        threads = min(options.threads, self._bounds.cores)
         sidecar = parse_labels(_text(source.labels)) if source.labels else None  # first: nothing is loaded in vain
-        verdict = self._verdict(blob, threads)
-        recipe = Recipe(self._runtime, blob, threads, Traits(verdict.batch, ModelState(verdict.state)))
+        way = _way(blob, options)
+        runtime = self._runtimes[way]
+        cores = self._bounds.cores
+        threads = min(options.threads or (cores if way is Way.TENSORFLOW else 1), cores)
+        verdict = None if way is Way.TENSORFLOW else self._verdict(blob, threads)
+        traits = Traits(verdict.batch, ModelState(verdict.state)) if verdict is not None else Traits()
+        recipe = Recipe(runtime, blob, threads, traits)
         instance = self._instances.load(recipe)
+        facts: Mapping[str, Any] = verdict.as_dict() if verdict is not None else getattr(instance, "facts", {})
+        most = options.max_instances or (1 if way is Way.TENSORFLOW else cores)
         deployment = Deployment(
             source.name,
             number,
             instance.signatures,
             threads,
-            min(options.max_instances or self._bounds.cores, max(1, self._bounds.cores // threads)),
+            min(most, max(1, cores // threads)),
             [instance],
             max_run_s=options.max_run_s,
+            is_on_demand=way is not Way.THREAD,
         )
         self._instances.adopt(deployment, recipe)
-        labels = verdict.labels if sidecar is None else sidecar
-        return Arrived(deployment, blob.sha256, labels, options, _traits(verdict, blob))
+        labels = facts.get("labels", []) if sidecar is None else sidecar
+        shown = {"bytes": blob.size} | {key: facts[key] for key in _SHOWN if key in facts}
+        return Arrived(deployment, blob.sha256, labels, options, shown, runtime.name)
 
     def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
-        key = verdict_key(blob.sha256, self._runtime.name, self._runtime.version, self._bounds.cpu)
+        runtime = self._runtimes[Way.THREAD]
+        key = verdict_key(blob.sha256, runtime.name, runtime.version, self._bounds.cpu)
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._check(blob, threads)
@@ -147,6 +194,13 @@ class Arrival:
         if not verdict.ok:
             raise verdict.error()
         return verdict
+
+
+def _way(blob: OpenBlob, options: ModelOptions) -> Way:
+    """Return what runs these bytes: those of a folder only TensorFlow can."""
+    if is_archive(blob.fd):
+        return Way.TENSORFLOW
+    return Way.PROCESS if options.isolation == "process" else Way.THREAD
 
 
 def _text(sidecar: Sidecar) -> str:
@@ -158,18 +212,3 @@ def _text(sidecar: Sidecar) -> str:
             return file.read().decode("utf-8")
         except UnicodeDecodeError:
             raise ModelError("MODEL_INVALID", f"{sidecar.path.name} is not UTF-8 text") from None
-
-
-def _folder_of(source: Source) -> str:
-    return str(source.path.parent if source.version is None else source.path.parent.parent)
-
-
-def _traits(verdict: Verdict, blob: OpenBlob) -> dict[str, Any]:
-    return {
-        "bytes": blob.size,
-        "batch": verdict.batch,
-        "state": verdict.state,
-        "load_ms": verdict.load_ms,
-        "run_us": verdict.run_us,
-        "memory_bytes": verdict.memory_bytes,
-    }

@@ -19,7 +19,8 @@ class Arrived:
     Attributes:
         sha256: Of its bytes.
         labels: One an index; empty when it has none.
-        traits: What the probe found out, for people.
+        traits: What was found out about it, for people.
+        runtime: What runs it: the name of a distribution.
     """
 
     deployment: Deployment
@@ -27,6 +28,7 @@ class Arrived:
     labels: Sequence[str]
     options: ModelOptions
     traits: dict[str, Any] = field(default_factory=dict)
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,8 @@ class Comparison:
         self._swap.publish(arrived.deployment, arrived.options.max_queue)
         model.versions[version].sha256, model.versions[version].reason = arrived.sha256, None
         model.signatures = tuple(arrived.deployment.signatures.values())
-        model.labels, model.options, model.traits = arrived.labels, arrived.options, arrived.traits
+        model.labels, model.options = arrived.labels, arrived.options
+        model.traits, model.runtime = arrived.traits, arrived.runtime
         self._arrivals.on_serving(name, version)
 
     def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:

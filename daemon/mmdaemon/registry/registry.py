@@ -51,7 +51,8 @@ class Model:
         signatures: Of the serving version.
         labels: Of the serving version.
         options: Of the serving version.
-        traits: What the probe found out about the serving version, for people.
+        traits: What was found out about the serving version, for people.
+        runtime: What runs the serving version; empty while nothing has served.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Model:
     labels: Sequence[str] = ()
     options: ModelOptions = field(default_factory=ModelOptions)
     traits: dict[str, Any] = field(default_factory=dict)
+    runtime: str = ""
 
     @property
     def newest(self) -> Version | None:
@@ -170,7 +172,7 @@ class Registry:
             "state": str(shown.state) if shown else str(VersionState.QUARANTINED),
             "version": shown.number if shown else None,
             "sha256": (shown.sha256 or None) if shown else None,
-            "runtime": self._runtime,
+            "runtime": model.runtime or self._runtime,
         }
         reason = model.problem or (None if model.serving or shown is None else shown.reason)
         if reason is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,11 @@ class InterpreterInstance:
         self._start()
         self.signatures: Mapping[str, SignatureSpec] = {name: graph.spec for name, graph in self._graphs.items()}
 
+    @property
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
+
     def run(
         self,
         signature: str,
@@ -60,6 +66,10 @@ class InterpreterInstance:
             return Answer(outputs, _unexpected(outputs, graph.row_shapes))
         outputs = self._run_rows(graph, payload, rows, go_on)
         return Answer(outputs, _unexpected(outputs, [spec.with_rows(rows) for spec in graph.spec.outputs]))
+
+    def interrupt(self) -> bool:
+        """Return False: nothing ends a computation in this process."""
+        return False
 
     def close(self) -> None:
         """Drop the interpreters; their memory goes with the last reference."""

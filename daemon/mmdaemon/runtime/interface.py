@@ -44,6 +44,10 @@ class Instance(Protocol):
     def signatures(self) -> Mapping[str, SignatureSpec]:
         """The signatures by name; the first is the default one."""
 
+    @property
+    def pid(self) -> int:
+        """The process that computes."""
+
     def run(
         self,
         signature: str,
@@ -65,6 +69,12 @@ class Instance(Protocol):
             MmError: ``INFERENCE_FAILED``, or whatever ``go_on`` raised.
 
         Thread: the one that holds the lease. State of the model is as after loading for every row.
+        """
+
+    def interrupt(self) -> bool:
+        """End what it computes now, and itself with it; return whether it can.
+
+        Thread: any.
         """
 
     def close(self) -> None:

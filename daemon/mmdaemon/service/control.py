@@ -76,14 +76,17 @@ class Control:
         reply(document)
 
     def ps(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Give what runs: instances, queues and use, by model."""
+        """Give what runs: instances, processes of their own, queues and use, by model."""
         models: list[dict[str, Any]] = []
+        at_work = self._pool.at_work()
         with self._pool.scheduler() as scheduler:
             for lane in scheduler.lanes.values():
                 deployment = lane.deployment
                 if deployment is None:
                     continue
                 usage = deployment.usage
+                leased = [lease.instance for lease in at_work if lease.deployment is deployment]
+                pids = {instance.pid for instance in (*deployment.idle, *leased)} - {os.getpid()}
                 models.append(
                     {
                         "name": lane.name,
@@ -91,6 +94,7 @@ class Control:
                         "instances": deployment.instances,
                         "busy": deployment.instances - len(deployment.idle),
                         "queued": len(lane.waiting),
+                        "pids": sorted(pids),
                         "requests": usage.requests,
                         "rows": usage.rows,
                         "errors": usage.errors,

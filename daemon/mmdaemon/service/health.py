@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -107,6 +107,8 @@ class Health:
                 if trouble.lease is not None:
                     hint = "raise max_run_s for this model if it needs longer"
                     self._pool.give_up(trouble.lease, InferenceError("RUN_TOO_LONG", trouble.what, hint))
+                    if trouble.lease.instance.interrupt():
+                        found[key] = replace(trouble, is_fatal=False)
         for key, trouble in self._told.items():
             if key not in found:
                 LOG.info("no longer so: %s", trouble.what)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -72,6 +72,37 @@ def unpack(blob: str, folder: Path) -> None:
                             file.write(chunk)
     except tarfile.TarError as error:
         raise ModelError("MODEL_INVALID", f"the stored SavedModel cannot be unpacked: {error}") from None
+
+
+def require_files(blob: str, digests: Mapping[str, str]) -> None:
+    """Hold the files of an archive to their digests.
+
+    Args:
+        blob: A path to an archive that ``pack`` made.
+        digests: SHA-256 in hex by path; a file that is not named may be anything.
+
+    Raises:
+        ModelError: ``DIGEST_MISMATCH``: another digest, or no such file; ``MODEL_INVALID``: not such an archive.
+    """
+    missing = dict(digests)
+    try:
+        with tarfile.open(blob, "r:") as archive:
+            for member in archive:
+                expected = missing.pop(member.name, None)
+                source = archive.extractfile(member)
+                if expected is None or source is None:
+                    continue
+                found = hashlib.file_digest(cast(Any, source), "sha256").hexdigest()
+                if found != expected:
+                    raise _not_as_made(f"{member.name} has changed since mmconvert wrote it")
+    except tarfile.TarError as error:
+        raise ModelError("MODEL_INVALID", f"the stored SavedModel cannot be read: {error}") from None
+    if missing:
+        raise _not_as_made(f"{sorted(missing)[0]} is missing")
+
+
+def _not_as_made(what: str) -> ModelError:
+    return ModelError("DIGEST_MISMATCH", what, "copy the whole folder again")
 
 
 def is_archive(descriptor: int) -> bool:

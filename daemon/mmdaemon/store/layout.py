@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,4 +66,7 @@ class Layout:
         """Remove what a crash left in ``tmp``. Only for the holder of the lock."""
         with contextlib.suppress(OSError):
             for path in self.tmp.iterdir():
-                path.unlink(missing_ok=True)
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from mmdaemon.loader.arrival import Arrival, Bounds
 from mmdaemon.loader.arrived import Refused
 from mmdaemon.loader.instances import Instances
 from mmdaemon.loader.records import Records
+from mmdaemon.loader.route import Policy, Way
 from mmdaemon.store.blob import Blobs
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
@@ -37,6 +38,10 @@ class CountingRuntime:
         return Instance()
 
 
+def never(source: Path, name: str) -> Any:
+    raise AssertionError("nothing is to be converted")
+
+
 def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:
     """A deployment that is never published would stay in memory."""
     folder = tmp_path / "models"
@@ -52,7 +57,9 @@ def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(tmp_pa
             Blobs(layout),
             Verdicts(layout),
             lambda blob, threads: Verdict(True),
-            runtime,
+            never,
+            lambda: Policy("auto", False, False, False, False),
+            {Way.THREAD: runtime},
             Instances(executor),
             Bounds(2, 1 << 30, "cpu"),
         )

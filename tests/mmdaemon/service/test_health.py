@@ -49,6 +49,12 @@ class StuckInstance:
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.free = threading.Event()
+        self.can_be_interrupted = False
+        self.interrupts = 0
+
+    def interrupt(self) -> bool:
+        self.interrupts += 1
+        return self.can_be_interrupted
 
     def run(self, _: str, payload: bytes, rows: int, __: Any, go_on: Callable[[], None]) -> bytes:
         for _row in range(rows):
@@ -144,6 +150,17 @@ def test_a_run_that_takes_too_long_is_named_once_and_its_caller_gets_an_answer(l
     world.end_run()
     assert world.health.check(world.now + MAX_RUN_S + 3), "it ended after all"
     assert log.records[-1].getMessage() == "no longer so: kws version 3 computes longer than 60 s"
+
+
+def test_a_model_in_a_process_of_its_own_is_interrupted_and_the_daemon_goes_on() -> None:
+    world = World()
+    world.instance.can_be_interrupted = True
+    world.start_run()
+    assert world.health.check(world.now + MAX_RUN_S)
+    assert world.health.check(world.now + MAX_RUN_S + 1)
+    assert world.instance.interrupts == 1
+    assert [error.code for error in world.replies.errors] == ["RUN_TOO_LONG"]
+    world.end_run()
 
 
 @pytest.mark.parametrize("max_run_s", [0.5, 3600.0])

@@ -1,0 +1,165 @@
+"""The executor: a ``Runtime`` whose instances are processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdaemon.executor.instance import ProcessInstance
+from mmdaemon.executor.message import Order, error_of
+from mmdaemon.executor.process import ChildProcess
+from mmdaemon.executor.warden import Warden
+from mmdaemon.runtime.interface import Traits
+from mmdaemon.telemetry.log import LOG
+from mmwire.errors import InternalError, MmError, ModelError
+
+_OOM_HINT = "it is tried again later; raise executor.memory_mb, or free memory on the box"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one child.
+
+    Attributes:
+        memory_bytes: Memory that it may take; 0 = no limit of its own.
+        start_s: How long it may take until its model has answered for the first time.
+    """
+
+    memory_bytes: int
+    start_s: float
+
+
+class Executor:
+    """Loads models in processes of their own.
+
+    Args:
+        name: Of the distribution that runs them, for people.
+        version: Of it.
+        opener: ``module:function`` that loads a model in the child; see ``child.Opener``.
+        device: Where TensorFlow computes.
+        scratch: A folder for what a child unpacks.
+        warden: Watches the children.
+        turns: How many may start at the same time.
+        limits: Of each.
+        on_lost: Called with an instance whose process ended though nobody told it to; from the warden's thread.
+
+    Thread: any for every method.
+    """
+
+    caution = ""
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        opener: str,
+        device: str,
+        scratch: Path,
+        warden: Warden,
+        turns: threading.Semaphore,
+        limits: Limits,
+        on_lost: Callable[[ProcessInstance], object],
+    ) -> None:
+        self.name = name
+        self.version = version
+        self._opener = opener
+        self._device = device
+        self._scratch = scratch
+        self._warden = warden
+        self._turns = turns
+        self._limits = limits
+        self._on_lost = on_lost
+
+    def load(self, path: str, threads: int, traits: Traits) -> ProcessInstance:
+        """Start a process and have it load a model; see ``Runtime.load``.
+
+        Raises:
+            MmError: Also ``MODEL_CRASHED``, ``MODEL_TOO_LARGE``, ``MODEL_TOO_SLOW``: what became of the process;
+                ``STORE_FAILED``: its files could not be laid out.
+        """
+        with self._turns:
+            try:
+                scratch = Path(tempfile.mkdtemp(prefix="executor-", dir=self._scratch))
+            except OSError as error:
+                raise ModelError(
+                    "STORE_FAILED",
+                    f"there is no place to unpack the model in {self._scratch}: {error.strerror}",
+                    "free some space there",
+                    retryable=True,
+                ) from None
+            try:
+                order = Order(
+                    self._opener,
+                    threads,
+                    traits.batch,
+                    str(traits.state),
+                    self._device,
+                    str(scratch),
+                    self._limits.memory_bytes,
+                )
+                return self._start(path, order)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _start(self, path: str, order: Order) -> ProcessInstance:
+        child = ChildProcess.start()
+        instances: list[ProcessInstance] = []
+        self._warden.watch(child, lambda: self._on_end(child, instances))
+        try:
+            instance = ProcessInstance(child, self._ask(child, path, order))
+        except BaseException:
+            child.stop()
+            child.close()
+            raise
+        instances.append(instance)
+        LOG.debug("process %d runs %s", child.pid, self.name)
+        return instance
+
+    def _ask(self, child: ChildProcess, path: str, order: Order) -> dict[str, Any]:
+        """Have the child load the model; return its facts."""
+        model = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):  # one that has ended already is seen below
+                child.send(order, (model,))
+        finally:
+            os.close(model)
+        timer = threading.Timer(self._limits.start_s, child.kill)
+        timer.daemon = True
+        timer.start()
+        message = child.receive()
+        timer.cancel()
+        if message is None:
+            raise self._failure(child)
+        error = error_of(message)
+        if error is not None:
+            raise error
+        facts: dict[str, Any] = message["facts"]
+        return facts
+
+    def _failure(self, child: ChildProcess) -> MmError:
+        """Return what became of a child that ended before it had loaded its model."""
+        was_killed = child.was_told
+        if not child.ended.wait(5.0):
+            return InternalError("INTERNAL", "the model's process closed its connection", retryable=True)
+        LOG.warning("the model's process %s; its last words: %s", child.how, child.detail or "none")
+        if was_killed:
+            limit_s = self._limits.start_s
+            message = f"the model's process did not answer within {limit_s:g} s"
+            return ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
+        if child.is_starved:
+            return ModelError("MODEL_TOO_LARGE", f"the model's process {child.how}", _OOM_HINT, retryable=True)
+        return ModelError("MODEL_CRASHED", f"the model's process {child.how} while it loaded", "the log has the rest")
+
+    def _on_end(self, child: ChildProcess, instances: list[ProcessInstance]) -> None:
+        if child.was_told:
+            return
+        for instance in instances:
+            LOG.warning("the process of a model (%d) %s; its last words: %s", child.pid, child.how, child.detail or "-")
+            self._on_lost(instance)

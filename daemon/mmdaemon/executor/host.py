@@ -1,0 +1,45 @@
+"""What the box has for SavedModels: TensorFlow, mmconvert, a GPU. Nothing is imported to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+# What the kernel drivers of NVIDIA (with a number) and AMD (ROCm) put there.
+_GPU_FILES = ("nvidia[0-9]*", "kfd")
+_HIDES_GPUS = "CUDA_VISIBLE_DEVICES"  # empty or -1: none; Source: the CUDA C++ programming guide
+_CONVERTER = ("mmconvert", "tensorflow", "litert_quantizer")
+
+
+def has_tensorflow() -> bool:
+    """Return whether TensorFlow is installed."""
+    return find_spec("tensorflow") is not None
+
+
+def has_converter() -> bool:
+    """Return whether mmconvert is installed with what it needs."""
+    return all(find_spec(name) is not None for name in _CONVERTER)
+
+
+def has_gpu(environment: Mapping[str, str], devices: Path = Path("/dev")) -> bool:
+    """Return whether a GPU is visible to this process.
+
+    Args:
+        environment: Of the process.
+        devices: Where device files are.
+    """
+    if environment.get(_HIDES_GPUS, "0").strip() in ("", "-1"):
+        return False
+    return any(True for pattern in _GPU_FILES for _ in devices.glob(pattern))
+
+
+def tensorflow_version() -> str:
+    """Return the version of the TensorFlow that is installed, empty for none."""
+    for name in ("tensorflow", "tensorflow-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""

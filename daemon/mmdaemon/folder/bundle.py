@@ -1,0 +1,27 @@
+"""Reading ``mmconvert.json`` of a SavedModel folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmdaemon.folder.opening import open_regular
+from mmwire.bundle import BUNDLE_FILE, Bundle, parse_bundle
+from mmwire.errors import MmError
+
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+def read_bundle(folder: Path) -> Bundle | None:
+    """Return what mmconvert says of a folder; None for one that it did not make."""
+    try:
+        descriptor, identity = open_regular(folder / BUNDLE_FILE)
+    except (MmError, FileNotFoundError):
+        return None
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        return parse_bundle(file.read()) if identity.size <= _MOST_BYTES else None
+
+
+def is_whole_bundle(folder: Path) -> bool:
+    """Return whether mmconvert made a folder and every file of it is there; what is in them is checked later."""
+    bundle = read_bundle(folder)
+    return bundle is not None and all((folder / path).is_file() for path in bundle.files)

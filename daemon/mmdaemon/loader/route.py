@@ -1,0 +1,86 @@
+"""How a source is served on this box: in a worker thread, in a process of its own, by full TensorFlow. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mmdaemon.folder.snapshot import Source
+from mmwire.bundle import Bundle
+from mmwire.errors import ModelError
+
+
+class Way(Enum):
+    """What runs a version."""
+
+    THREAD = "thread"  # the TFLite runtime, in the daemon
+    PROCESS = "process"  # the TFLite runtime, in a process of its own
+    TENSORFLOW = "tensorflow"  # full TensorFlow, in a process of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says and the box has.
+
+    Attributes:
+        tensorflow: ``models.tensorflow``.
+        convert_on_drop: ``models.convert_on_drop``.
+        has_tensorflow: Whether it is installed.
+        has_converter: Whether mmconvert is, with all that it needs.
+        has_gpu: Whether one is visible.
+    """
+
+    tensorflow: str
+    convert_on_drop: bool
+    has_tensorflow: bool
+    has_converter: bool
+    has_gpu: bool
+
+
+def is_to_be_converted(source: Source, bundle: Bundle | None, policy: Policy) -> bool:
+    """Return whether a SavedModel goes through mmconvert first; False when TensorFlow takes it as it is.
+
+    1. One that mmconvert handed over (it has a ``bundle``) goes to TensorFlow wherever that is installed.
+    2. Any other goes there on a box with a GPU, or with ``always``.
+    3. Else it is converted, if that was asked for.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: none of this; the hint is the way out.
+    """
+    if policy.tensorflow == "never":
+        reason = "a SavedModel folder, and models.tensorflow is 'never'"
+        raise ModelError("MODEL_INVALID", reason, "set it to 'auto'" if bundle else _convert_it(source))
+    if bundle is not None:
+        if policy.has_tensorflow:
+            return False
+        raise ModelError(
+            "MODEL_INVALID",
+            f"only full TensorFlow can run this model ({bundle.reason}), and it is not installed here",
+            "pip install 'mmdaemon[tensorflow]' into the daemon's environment, then mmctl load it",
+        )
+    wanted = policy.tensorflow == "always" or policy.has_gpu
+    if wanted and policy.has_tensorflow:
+        return False
+    if policy.convert_on_drop:
+        if policy.has_converter:
+            return True
+        raise ModelError(
+            "MODEL_INVALID",
+            "a SavedModel folder to be converted on drop, and mmconvert's extra is not installed here",
+            "pip install 'mmdaemon[convert]' into the daemon's environment, then mmctl load it",
+        )
+    if wanted:
+        raise ModelError(
+            "MODEL_INVALID",
+            "a SavedModel folder, and TensorFlow is not installed here",
+            "pip install 'mmdaemon[tensorflow]' into the daemon's environment, then mmctl load it",
+        )
+    raise ModelError("MODEL_INVALID", "a SavedModel folder, which is not served as it is", _convert_it(source))
+
+
+def _convert_it(source: Source) -> str:
+    folder = source.path.parent if source.version is None else source.path.parent.parent
+    return (
+        f"mmconvert {source.path} --name {source.name} --publish {folder}, "
+        "then move the SavedModel out of the model folder"
+    )
