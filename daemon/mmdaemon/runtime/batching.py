@@ -50,7 +50,7 @@ def _gains(by_row: Instance, by_batch: Instance, name: str, spec: SignatureSpec,
     inputs = random(spec, rows)
     expected = run(by_row, name, spec, inputs, rows)
     got = run(by_batch, name, spec, inputs, rows)
-    if not all(_close(one, other) for one, other in zip(expected, got, strict=True)):
+    if not all(agree(one, other) for one, other in zip(expected, got, strict=True)):
         return False
     row_s = min(_seconds(by_row, name, spec, inputs, rows) for _ in range(3))
     batch_s = min(_seconds(by_batch, name, spec, inputs, rows) for _ in range(3))
@@ -63,7 +63,8 @@ def _seconds(instance: Instance, name: str, spec: SignatureSpec, inputs: Sequenc
     return time.perf_counter() - began
 
 
-def _close(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def agree(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether two answers are the same but for the order of additions."""
     if one.shape != other.shape:
         return False
     if one.dtype.kind == "f":
