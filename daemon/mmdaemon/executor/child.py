@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdaemon.executor.arena import Arena
+from mmdaemon.executor.memory import is_out_of_memory, too_large
 from mmdaemon.executor.message import Order, Ran, Run, receive, receive_order, send
 from mmdaemon.runtime.interface import Instance, Traits
 from mmdaemon.store.archive import is_archive, unpack
@@ -45,7 +46,6 @@ class Server:
         self._control = control
         self._arena = arena
         self._instance = instance
-        self._traced: set[str] = set(_traced(instance))
 
     def serve(self) -> None:
         """Serve until the daemon closes the connection."""
@@ -76,18 +76,12 @@ class Server:
             if size:
                 memory[at : at + size] = memoryview(tensor).cast("B")
             at += size
-        traced = [name for name in _traced(self._instance) if name not in self._traced]
-        self._traced.update(traced)
-        return Ran(begin, sizes, None if answer.shapes is None else [list(shape) for shape in answer.shapes], traced)
+        return Ran(begin, sizes, None if answer.shapes is None else [list(shape) for shape in answer.shapes])
 
     def _go_on(self) -> None:
         self._arena.invocations += 1
         if self._arena.is_cancelled:
             raise CapacityError("INSTANCE_LOST", "nobody waits for this request any more")
-
-
-def _traced(instance: Instance) -> list[str]:
-    return list(getattr(instance, "traced", ()))
 
 
 def _open(order: Order, model: int) -> tuple[Instance, dict[str, Any]]:
@@ -153,6 +147,9 @@ def main(arguments: list[str]) -> int:
         send(control, {"error": refused.as_dict()})
         return 1
     except Exception as error:
+        if is_out_of_memory(str(error)):
+            send(control, {"error": too_large(order.memory_bytes).as_dict()})
+            return 1
         traceback.print_exc()
         text = f"loading failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
         send(control, {"error": ModelError("MODEL_INVALID", text).as_dict()})
@@ -161,16 +158,6 @@ def main(arguments: list[str]) -> int:
     with contextlib.suppress(ConnectionError):
         Server(control, arena, instance).serve()
     return 0
-
-
-def too_large(memory_bytes: int) -> ModelError:
-    """Return the error of a model that does not fit the memory of a child."""
-    return ModelError(
-        "MODEL_TOO_LARGE",
-        f"loading the model took more than the {memory_bytes // 2**20} MiB that a process may",
-        "it is tried again later; raise executor.memory_mb, or free memory on the box",
-        retryable=True,
-    )
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mmdaemon.executor.instance import ProcessInstance
+from mmdaemon.executor.memory import too_large
 from mmdaemon.executor.message import Order, error_of
 from mmdaemon.executor.process import ChildProcess
 from mmdaemon.executor.warden import Warden
 from mmdaemon.runtime.interface import Traits
 from mmdaemon.telemetry.log import LOG
 from mmwire.errors import InternalError, MmError, ModelError
-
-_OOM_HINT = "it is tried again later; raise executor.memory_mb, or free memory on the box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class Executor:
             message = f"the model's process did not answer within {limit_s:g} s"
             return ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
         if child.is_starved:
-            return ModelError("MODEL_TOO_LARGE", f"the model's process {child.how}", _OOM_HINT, retryable=True)
+            return too_large(self._limits.memory_bytes)
         return ModelError("MODEL_CRASHED", f"the model's process {child.how} while it loaded", "the log has the rest")
 
     def _on_end(self, child: ChildProcess, instances: list[ProcessInstance]) -> None:

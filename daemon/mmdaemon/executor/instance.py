@@ -21,7 +21,6 @@ class ProcessInstance:
 
     Attributes:
         facts: What the child found out about the model.
-        traced: Functions that were traced since it was loaded, for people.
 
     Thread: one at a time, as every instance; ``interrupt`` any.
     """
@@ -29,7 +28,6 @@ class ProcessInstance:
     def __init__(self, child: ChildProcess, facts: Mapping[str, Any]) -> None:
         self._child = child
         self.facts = facts
-        self.traced: list[str] = list(facts.get("traced", ()))
         specs = [SignatureSpec.from_dict(fields) for fields in facts["signatures"]]
         self.signatures: Mapping[str, SignatureSpec] = {spec.name: spec for spec in specs}
 
@@ -73,7 +71,6 @@ class ProcessInstance:
         if error is not None:
             raise error
         ran = Ran(**message)
-        self.traced += ran.traced
         return Answer(_copies(arena.reserve(ran.begin + sum(ran.sizes)), ran), ran.answer_shapes())
 
     def interrupt(self) -> bool:

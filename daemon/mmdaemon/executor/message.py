@@ -64,13 +64,11 @@ class Ran:
         begin: Where the first one lies in the arena; the others follow it.
         sizes: Bytes of each.
         shapes: Their shapes, when they do not follow from the spec and the rows.
-        traced: What was traced because of this request, for people; empty as a rule.
     """
 
     begin: int
     sizes: list[int]
     shapes: list[list[int]] | None
-    traced: list[str]
 
     def answer_shapes(self) -> tuple[Shape, ...] | None:
         """Return the shapes as ``Answer`` has them."""

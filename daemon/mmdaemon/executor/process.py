@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdaemon.executor.arena import Arena, open_arena
+from mmdaemon.executor.memory import is_out_of_memory
 from mmdaemon.executor.message import Order, Run, receive, send
 from mmwire.errors import InternalError
 
@@ -20,8 +21,6 @@ _SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon its
 _STOP_S = 5.0
 _DETAIL_BYTES = 2048
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-# Of a C++ runtime that got no memory; it then aborts.
-_OUT_OF_MEMORY = ("std::bad_alloc", "std::length_error", "Cannot allocate memory", "out of memory", "MemoryError")
 
 
 class ChildProcess:
@@ -168,7 +167,7 @@ class ChildProcess:
         """Reap it and say how it ended."""
         self.on_noise()
         status = self._process.wait()
-        self.is_starved = any(text in self.detail for text in _OUT_OF_MEMORY)
+        self.is_starved = is_out_of_memory(self.detail)
         self.how = _how(status, self.is_starved)
         with self._lock:
             self.ended.set()

@@ -1,33 +1,36 @@
-"""Where TensorFlow computes: a device of those that are visible."""
+"""Which device a TensorFlow model runs on."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from mmwire.errors import ModelError
+from mmwire.errors import ConfigError
+
+AUTO = "auto"
+_WANTED = re.compile(r"(cpu|gpu)(?::(\d{1,3}))?\Z")
 
 
-def choose_device(wanted: str, visible: Sequence[tuple[str, str]]) -> str:
-    """Return the name of the device to use.
+def choose(wanted: str, visible: Sequence[str]) -> str:
+    """Return the device to run on, as TensorFlow names it: ``GPU:0``.
 
     Args:
-        wanted: ``auto`` (the first GPU, else the CPU), ``cpu``, ``gpu``, or one of them with its number: ``gpu:1``.
-        visible: Kind and name of every device, as ``tf.config.list_logical_devices`` has them.
+        wanted: ``auto`` (a GPU when one is visible), ``cpu``, ``gpu``, or one of several: ``gpu:1``.
+        visible: What TensorFlow sees: ``CPU:0``, ``GPU:0``, ...
 
     Raises:
-        ModelError: ``MODEL_INVALID`` (retryable): there is no such device.
+        ConfigError: ``CONFIG_INVALID``: no such device is visible, or the word is none of these.
     """
-    kind, _, number = wanted.upper().partition(":")
-    gpus = [name for found, name in visible if found == "GPU"]
-    if kind == "AUTO":
-        kind = "GPU" if gpus else "CPU"
-    names = [name for found, name in visible if found == kind]
-    index = int(number or 0)
-    if index < len(names):
-        return names[index]
-    raise ModelError(
-        "MODEL_INVALID",
-        f"executor.device is {wanted!r}, and TensorFlow sees {', '.join(name for _, name in visible) or 'no device'}",
-        "set executor.device to one of them, or to auto; for a GPU, its driver and CUDA libraries must be installed",
-        retryable=True,
-    )
+    if wanted == AUTO:
+        return "GPU:0" if "GPU:0" in visible else "CPU:0"
+    match = _WANTED.match(wanted)
+    if match is None:
+        raise ConfigError("CONFIG_INVALID", f"device: expected auto, cpu, gpu or gpu:N, got {wanted!r}")
+    device = f"{match[1].upper()}:{match[2] or 0}"
+    if device not in visible:
+        raise ConfigError(
+            "CONFIG_INVALID",
+            f"device {wanted!r} is not there: TensorFlow sees {', '.join(visible) or 'none'}",
+            "choose one of these, or auto; a GPU needs its driver and a TensorFlow built for it",
+        )
+    return device

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import mmap
-import resource
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmdaemon.runtime.batching import BATCH, batches_well
+from mmdaemon.runtime.facts import Facts
 from mmdaemon.runtime.golden import replay
-from mmdaemon.runtime.interface import Instance, Traits
-from mmdaemon.runtime.sample import random, run, zeros
+from mmdaemon.runtime.interface import Traits
 from mmdaemon.runtime.selection import select_runtime
-from mmwire.errors import InferenceError, MmError, ModelError
+from mmwire.errors import ModelError
 from mmwire.golden import GOLDEN_ENTRY, Golden, parse_goldens
 from mmwire.manifest import parse_labels
-from mmwire.tensor import SignatureSpec
 from mmwire.tflite import LABELS_ENTRY, ModelState, outline, verify_content
 
 _LABELS_BYTES = 512 * 1024  # the 21,841 of the whole ImageNet take 400 KB
 
 
 def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[str, Any]:
-    """Load a model, run every signature, and return its verdict's facts as JSON.
+    """Load a model file, run every signature, and return its verdict's facts as JSON.
 
     Args:
         path: The model file.
@@ -47,26 +44,16 @@ def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[st
     announce("read")
     state, labels, goldens = _read(path)
     announce("load")
-    before = _peak_bytes()
-    began = time.perf_counter()
-    instance = runtime.load(path, threads, Traits(state=state))
-    load_ms = (time.perf_counter() - began) * 1e3
+    facts = Facts()
+    instance = facts.load(lambda: runtime.load(path, threads, Traits(state=state)))
     announce("run")
     replay(instance, goldens)
-    rows_us = [_run_plain(instance, name, spec) for name, spec in instance.signatures.items()]
+    row_us = facts.run(instance)
     announce("batch")
     batches = state is ModelState.NONE and batches_well(
-        instance, lambda rows: runtime.load(path, threads, Traits(batch=rows)), rows_us[0]
+        instance, lambda rows: runtime.load(path, threads, Traits(batch=rows)), row_us
     )
-    return {
-        "signatures": [spec.as_dict() for spec in instance.signatures.values()],
-        "batch": BATCH if batches else 1,
-        "state": str(state),
-        "labels": labels,
-        "load_ms": round(load_ms, 3),
-        "run_us": round(rows_us[0], 1),
-        "memory_bytes": max(0, _peak_bytes() - before),
-    }
+    return facts.as_dict(instance, BATCH if batches else 1, state, labels)
 
 
 def _read(path: str) -> tuple[ModelState, Sequence[str], list[Golden]]:
@@ -83,28 +70,3 @@ def _read(path: str) -> tuple[ModelState, Sequence[str], list[Golden]]:
         raise ModelError("MODEL_INVALID", f"the file's labels have {len(text)} bytes, expected at most {_LABELS_BYTES}")
     goldens = [] if recorded is None else parse_goldens(recorded)
     return file.state, parse_labels(text.decode("utf-8", "replace")), goldens
-
-
-def _run_plain(instance: Instance, name: str, spec: SignatureSpec) -> float:
-    """Run zeros, then a seeded random row; return the microseconds of the second.
-
-    A model may refuse one of them (an index out of range), never both.
-    """
-    failure: MmError | None = None
-    took = 0.0
-    answers = 0
-    for inputs in (zeros(spec, 1), random(spec, 1)):
-        began = time.perf_counter()
-        try:
-            run(instance, name, spec, inputs)
-            answers += 1
-        except InferenceError as error:
-            failure = error
-        took = (time.perf_counter() - began) * 1e6
-    if not answers and failure is not None:
-        raise ModelError("MODEL_INVALID", f"the model loads and does not run: {failure.message}", failure.hint)
-    return took
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

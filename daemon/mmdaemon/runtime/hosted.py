@@ -1,33 +1,25 @@
-"""Loading one model in a process of its own: what the executor's child calls by name."""
+"""Loading one model in a process of its own: what the executor's child calls by name; see ``executor.child.Opener``."""
 
 from __future__ import annotations
 
-import statistics
-import time
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mmdaemon.runtime.batching import agree
+from mmdaemon.runtime.batching import BATCH, agree
+from mmdaemon.runtime.facts import Facts
 from mmdaemon.runtime.interface import Instance, Traits
-from mmdaemon.runtime.sample import random, run, zeros
+from mmdaemon.runtime.sample import random, run
 from mmdaemon.runtime.selection import select_runtime
-from mmwire.errors import InferenceError, ModelError
-from mmwire.tensor import SignatureSpec
+from mmdaemon.runtime.tensorflow import TensorFlowRuntime
+from mmwire.errors import InferenceError
+from mmwire.tflite import ModelState
 
 if TYPE_CHECKING:
-    from mmdaemon.runtime.tensorflow import SavedModelInstance
-
-_PAGE_BYTES = 4096
-_ROUNDS = 7
-# XLA must save this share of a row's time; what a run takes besides differs by a few percent from start to start.
-_WORTHWHILE = 0.9
-# Compiling takes XLA about as long as a thousand cheap rows, and minutes for a large graph.
-_COMPILE_MOST_OPERATIONS = 3000
-_COMPILE_LEAST_US = 300.0
+    from mmdaemon.runtime.saved_model import SavedModelInstance
 
 
 def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
-    """Load a ``.tflite`` file with this box's runtime; see ``executor.child.Opener``. The device does not matter.
+    """Load a ``.tflite`` file with this box's runtime, as a trial found that it should be. The device does not matter.
 
     Raises:
         MmError: ``MODEL_INVALID``: the runtime refuses the file.
@@ -38,96 +30,43 @@ def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tup
 
 
 def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
-    """Load a SavedModel folder with TensorFlow, run it once, and choose how; see ``executor.child.Opener``.
+    """Load a SavedModel folder with TensorFlow, run it, and find out what a trial finds out of a file.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: it cannot be loaded, or does not answer a plain input.
+        MmError: ``MODEL_INVALID``: it cannot be loaded, cannot be served, or does not answer a plain input;
+            ``CONFIG_INVALID``: there is no such device.
     """
-    from mmdaemon.runtime.tensorflow import BATCH, load_saved_model
+    facts = Facts()
+    runtime = TensorFlowRuntime(device)
+    instance = facts.load(lambda: runtime.load(path, threads, traits))
+    facts.run(instance)
+    if instance.state is ModelState.NONE and _batches_agree(instance):
+        instance = instance.with_batch(BATCH)
+    document = facts.as_dict(instance, instance.batch, instance.state, [])
+    return instance, document | {"device": instance.device, "traced": _traced(instance)}
 
-    before = _own_bytes()
-    began = time.perf_counter()
-    instance = load_saved_model(path, threads, device)
-    load_ms = (time.perf_counter() - began) * 1e3
-    row_us = {name: _first_runs(instance, name, spec) for name, spec in instance.signatures.items()}
-    batch = BATCH if instance.can_batch and _batches_agree(instance, BATCH) else 1
-    instance.set_batch(batch)
+
+def _traced(instance: SavedModelInstance) -> list[str]:
+    """Return what was traced, for people: ``serving_default(x: float32[rows,28,28])``. No other shape ever is."""
+    texts: list[str] = []
     for name, spec in instance.signatures.items():
-        if spec.is_static and row_us[name] >= _COMPILE_LEAST_US and instance.operations <= _COMPILE_MOST_OPERATIONS:
-            _choose_compiler(instance, name, spec)
-    return instance, {
-        "signatures": [spec.as_dict() for spec in instance.signatures.values()],
-        "batch": batch,
-        "state": str(instance.state),
-        "load_ms": round(load_ms, 1),
-        "run_us": round(next(iter(row_us.values())), 1),
-        "memory_bytes": max(0, _own_bytes() - before),
-        "device": instance.device,
-        "compiled": instance.compiled,
-        "traced": instance.traced,
-    }
+        for shapes in instance.traced[name]:
+            tensors = (replace(tensor, shape=shape) for tensor, shape in zip(spec.inputs, shapes, strict=True))
+            texts.append(f"{name}({', '.join(f'{tensor.name}: {tensor.describe()}' for tensor in tensors)})")
+    return texts
 
 
-def _first_runs(instance: SavedModelInstance, name: str, spec: SignatureSpec) -> float:
-    """Run zeros, then seeded random rows; return the microseconds of the last. A model may refuse one, never all."""
-    failure: InferenceError | None = None
-    took = 0.0
-    answers = 0
-    for inputs in (zeros(spec, 1), random(spec, 1), random(spec, 1)):
-        began = time.perf_counter()
-        try:
-            run(instance, name, spec, inputs)
-            answers += 1
-        except InferenceError as error:
-            failure = error
-        took = (time.perf_counter() - began) * 1e6
-    if not answers and failure is not None:
-        raise ModelError("MODEL_INVALID", f"the model loads and does not run: {failure.message}", failure.hint)
-    return took
-
-
-def _batches_agree(instance: SavedModelInstance, batch: int) -> bool:
-    """Return whether two rows at once give what they give one by one, in every signature that says it takes rows."""
+def _batches_agree(instance: SavedModelInstance) -> bool:
+    """Return whether rows give together what they give one by one, in every signature that has rows."""
+    together = instance.with_batch(BATCH)
     for name, spec in instance.signatures.items():
         if not (spec.has_rows and spec.is_static):
             continue
         inputs = random(spec, 2)
         try:
-            instance.set_batch(1)
-            expected = run(instance, name, spec, inputs, 2)
-            instance.set_batch(batch)
-            got = run(instance, name, spec, inputs, 2)
+            one_by_one, at_once = (run(each, name, spec, inputs, 2) for each in (instance, together))
         except InferenceError:
             return False
-        if not all(agree(one, other) for one, other in zip(expected, got, strict=True)):
+        if not all(map(agree, one_by_one, at_once)):
             return False
     return True
-
-
-def _choose_compiler(instance: SavedModelInstance, name: str, spec: SignatureSpec) -> None:
-    """Let XLA compile single rows of a signature if they then take clearly less time and give the same."""
-    inputs = random(spec, 1)
-    try:
-        expected = run(instance, name, spec, inputs)
-        instance.compile(name)
-        got = run(instance, name, spec, inputs)
-    except InferenceError:
-        instance.uncompile(name)
-        return
-    plain_us: list[float] = []
-    compiled_us: list[float] = []
-    for _ in range(_ROUNDS):  # in turns: what else the box does hits both
-        for took, is_compiled in ((plain_us, False), (compiled_us, True)):
-            instance.use_compiled(name, is_compiled)
-            began = time.perf_counter()
-            run(instance, name, spec, inputs)
-            took.append((time.perf_counter() - began) * 1e6)
-    is_faster = statistics.median(compiled_us) <= _WORTHWHILE * statistics.median(plain_us)
-    if not is_faster or not all(agree(one, other) for one, other in zip(expected, got, strict=True)):
-        instance.uncompile(name)
-
-
-def _own_bytes() -> int:
-    """Return the resident memory that is this process's alone; Source: proc(5), ``statm``."""
-    fields = Path("/proc/self/statm").read_text().split()
-    return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES

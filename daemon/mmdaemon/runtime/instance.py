@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdaemon.runtime.interface import Answer, Traits
+from mmdaemon.runtime.payload import Arrays, join_rows, shaped_inputs, unexpected_shapes, whole_inputs
 from mmdaemon.runtime.subgraph import Subgraph, subgraphs
 from mmwire.errors import InferenceError
 from mmwire.tensor import Shape, SignatureSpec
@@ -63,9 +63,9 @@ class InterpreterInstance:
                 for dtype, count, offset, shape in graph.row_layout
             ]
             outputs = self._invoke(graph, row)
-            return Answer(outputs, _unexpected(outputs, graph.row_shapes))
+            return Answer(outputs, unexpected_shapes(outputs, graph.row_shapes))
         outputs = self._run_rows(graph, payload, rows, go_on)
-        return Answer(outputs, _unexpected(outputs, [spec.with_rows(rows) for spec in graph.spec.outputs]))
+        return Answer(outputs, unexpected_shapes(outputs, [spec.with_rows(rows) for spec in graph.spec.outputs]))
 
     def interrupt(self) -> bool:
         """Return False: nothing ends a computation in this process."""
@@ -87,13 +87,11 @@ class InterpreterInstance:
         self._resized.clear()
         self._interpreters = [interpreter]
 
-    def _run_rows(
-        self, graph: Subgraph, payload: bytes | memoryview, rows: int, go_on: Callable[[], None]
-    ) -> list[NDArray[Any]]:
+    def _run_rows(self, graph: Subgraph, payload: bytes | memoryview, rows: int, go_on: Callable[[], None]) -> Arrays:
         """Run in batches while they are full, the rest row by row."""
         name, batch = graph.spec.name, self._traits.batch
         whole = whole_inputs(graph.spec, payload, rows)
-        parts: list[list[NDArray[Any]]] = []
+        parts: list[Arrays] = []
         first = 0
         while first < rows:
             go_on()
@@ -101,8 +99,7 @@ class InterpreterInstance:
             target = self._graphs[name] if count == 1 else self._batched_graph(name)
             parts.append(self._invoke(target, [value[first : first + count] for value in whole]))
             first += count
-        # A single value a row becomes an axis of its own.
-        return [np.concatenate([np.atleast_1d(part[k]) for part in parts]) for k in range(len(graph.spec.outputs))]
+        return join_rows(parts)
 
     def _batched_graph(self, signature: str) -> Subgraph:
         graph = self._batched.get(signature)
@@ -116,11 +113,7 @@ class InterpreterInstance:
 
     def _run_shaped(self, graph: Subgraph, payload: bytes | memoryview, shapes: tuple[Shape, ...]) -> Answer:
         """Run whole, in the shapes of the request; they stay allocated for the next request of the same shapes."""
-        values: list[NDArray[Any]] = []
-        offset = 0
-        for spec, shape in zip(graph.spec.inputs, shapes, strict=True):
-            values.append(np.frombuffer(payload, spec.dtype, math.prod(shape), offset).reshape(shape))
-            offset += values[-1].nbytes
+        values = shaped_inputs(graph.spec, payload, shapes)
         known = self._resized.pop(graph.spec.name, None)
         if known != shapes:
             try:
@@ -135,7 +128,7 @@ class InterpreterInstance:
             raise
         return Answer(outputs, tuple(output.shape for output in outputs))
 
-    def _invoke(self, graph: Subgraph, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    def _invoke(self, graph: Subgraph, values: Sequence[NDArray[Any]]) -> Arrays:
         try:
             try:
                 return graph.compute(values)
@@ -151,25 +144,6 @@ class InterpreterInstance:
         elif self._traits.state is ModelState.VARIABLES:
             for interpreter in self._interpreters:
                 interpreter.reset_all_variables()
-
-
-def whole_inputs(signature: SignatureSpec, payload: bytes | memoryview, rows: int) -> list[NDArray[Any]]:
-    """Return every input with all its rows as a view of the payload, in which they lie one behind the other."""
-    values: list[NDArray[Any]] = []
-    offset = 0
-    for spec in signature.inputs:
-        shape = spec.with_rows(rows)
-        values.append(np.frombuffer(payload, spec.dtype, math.prod(shape), offset).reshape(shape))
-        offset += values[-1].nbytes
-    return values
-
-
-def _unexpected(outputs: list[NDArray[Any]], expected: list[Shape]) -> tuple[Shape, ...] | None:
-    """Return the outputs' shapes when one of them does not follow from the spec and the rows."""
-    for output, shape in zip(outputs, expected, strict=True):
-        if output.shape != shape:
-            return tuple(output.shape for output in outputs)
-    return None
 
 
 def _failure(error: Exception) -> InferenceError:

@@ -1,142 +1,108 @@
-"""What a SavedModel's graph says: its signatures as specs, and whether running it leaves something behind."""
+"""A SavedModel in full TensorFlow, with the arithmetic of rows and of state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mmdaemon.runtime.subgraph import DEFAULT_SIGNATURE
-from mmwire.errors import ModelError
-from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec
+import tensorflow as tf
 
-# Keras exports one function twice, as ``serve`` and as ``serving_default``; the converter drops the first too.
-_KERAS_DOUBLE = "serve"
-
-# What changes a variable; such a variable is put back after each row.
-# Source: tensorflow/core/ops/resource_variable_ops.cc, training_ops.cc, stateful_random_ops.cc.
-_WRITES = ("Assign", "ResourceScatter", "ResourceApply", "ResourceStridedSliceAssign", "RngReadAndSkip", "RngSkip")
-# What remembers something that nothing puts back.
-# Source: tensorflow/core/ops/lookup_ops.cc, data_flow_ops.cc.
-_REMEMBERS = ("LookupTableInsert", "LookupTableRemove", "LookupTableImport", "QueueEnqueue", "BarrierInsert", "Stage")
-_PYTHON = ("PyFunc", "EagerPyFunc", "PyFuncStateless")
+from mmdaemon.runtime.function import Function
+from mmdaemon.runtime.interface import Answer, Traits
+from mmdaemon.runtime.payload import Arrays, join_rows, shaped_inputs, unexpected_shapes, whole_inputs
+from mmdaemon.runtime.signature import public_signatures
+from mmwire.tensor import Shape, SignatureSpec
+from mmwire.tflite import ModelState
 
 
-def signature_functions(loaded: Any) -> dict[str, Any]:
-    """Return the concrete functions of a loaded SavedModel by signature, the default one first.
+class SavedModelInstance:
+    """A loaded SavedModel.
 
-    Raises:
-        ModelError: ``MODEL_INVALID``: it has none.
-    """
-    found: dict[str, Any] = dict(loaded.signatures)
-    default, double = found.get(DEFAULT_SIGNATURE), found.get(_KERAS_DOUBLE)
-    if default is not None and double is not None and _form(default) == _form(double):
-        del found[_KERAS_DOUBLE]
-    if not found:
-        raise ModelError(
-            "MODEL_INVALID",
-            "the SavedModel has no signature, so there is nothing that could be called",
-            "save it with tf.saved_model.save(model, DIR, signatures=...) or, with Keras, model.export(DIR)",
-        )
-    return {name: found[name] for name in sorted(found, key=lambda name: (name != DEFAULT_SIGNATURE, name))}
+    Rows go together where every tensor of the signature has them, at most ``batch`` in a call, else one by one.
 
+    Every row finds the model as it was loaded: the variables that a run may write to (``tf.Variable``, and with it the
+    state of a ``tf.random.Generator``) are put back after each call, and rows then go one by one; a model that writes
+    to none pays nothing. Random operations without such a generator go on drawing.
 
-def signature_spec(name: str, function: Any) -> SignatureSpec:
-    """Return the spec of one signature, tensors sorted by name as mmconvert sorts them.
+    Args:
+        model: What ``tf.saved_model.load`` returned.
+        traits: What the probe found; how the model remembers is read off its graph.
+        device: What it was loaded on, as TensorFlow names it.
 
-    A first dimension that is open, or 1, in every input counts rows.
+    Attributes:
+        signatures: The specs by name, the default one first.
+        state: Whether there are variables to put back.
+        device: What it runs on.
+        traced: By signature, the inputs' shapes of every trace, -1 where open.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: a tensor that does not travel: strings, unknown rank, something composite.
+        ModelError: ``MODEL_INVALID``: it cannot be called, or not be brought back to its beginning.
+
+    Thread: one at a time.
     """
-    inputs = sorted(function.structured_input_signature[1].items())
-    outputs = sorted(function.structured_outputs.items())
-    if not outputs:
-        raise ModelError("MODEL_INVALID", f"signature {name!r} gives nothing", "give it an output")
-    shapes = [_shape("input", key, tensor) for key, tensor in inputs]
-    takes_rows = bool(shapes) and all(shape and shape[0] in (-1, 1) for shape in shapes)
-    return SignatureSpec(
-        name,
-        tuple(_spec("input", key, tensor, takes_rows) for key, tensor in inputs),
-        tuple(_spec("output", key, tensor, takes_rows) for key, tensor in outputs),
-    )
 
+    def __init__(self, model: Any, traits: Traits, device: str) -> None:
+        self.device = device
+        self._model = model  # functions hold their variables only weakly
+        self._batch = traits.batch
+        self._functions = {name: Function(name, found) for name, found in public_signatures(model).items()}
+        keeps_state = any(function.keeps_state for function in self._functions.values())
+        self.state = ModelState.VARIABLES if keeps_state else ModelState.NONE
+        self.signatures: Mapping[str, SignatureSpec] = {name: f.spec for name, f in self._functions.items()}
+        self.traced: Mapping[str, list[tuple[Shape, ...]]] = {name: f.traced for name, f in self._functions.items()}
 
-def takes_batches(function: Any) -> bool:
-    """Return whether every input and output says that it takes any number of rows."""
-    tensors = (*function.structured_input_signature[1].values(), *function.structured_outputs.values())
-    return all(tensor.shape.rank and tensor.shape[0] is None for tensor in tensors)
+    def with_batch(self, rows: int) -> SavedModelInstance:
+        """Return the same loaded model, to run batches of so many rows; the two may not run at the same time."""
+        twin = copy.copy(self)
+        twin._batch = rows
+        return twin
 
+    @property
+    def batch(self) -> int:
+        """Rows of one call at most; a signature that does not take them runs them one by one all the same."""
+        return self._batch
 
-def writes_variables(functions: Mapping[str, Any]) -> bool:
-    """Return whether running a signature may change a variable.
+    @property
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
 
-    Raises:
-        ModelError: ``MODEL_INVALID``: one remembers something else, which nothing puts back, or calls into Python.
-    """
-    found = False
-    for name, function in functions.items():
-        for operation in operations(function):
-            if operation in _PYTHON:
-                raise ModelError(
-                    "MODEL_INVALID",
-                    f"signature {name!r} calls a Python function ({operation}), which is not part of a SavedModel",
-                    "write that step with TensorFlow's own operations",
-                )
-            if operation.startswith(_REMEMBERS):
-                raise ModelError(
-                    "MODEL_INVALID",
-                    f"signature {name!r} keeps state with {operation}, which cannot be put back between two requests",
-                    "keep the state in a tf.Variable, or with the caller",
-                )
-            found = found or operation.startswith(_WRITES)
-    return found
+    def run(
+        self,
+        signature: str,
+        payload: bytes | memoryview,
+        rows: int,
+        shapes: Sequence[Shape] | None,
+        go_on: Callable[[], None],
+    ) -> Answer:
+        """Compute; see ``Instance.run``."""
+        function = self._functions[signature]
+        if shapes is not None:
+            outputs = self._compute(function, shaped_inputs(function.spec, payload, shapes))
+            return Answer(outputs, tuple(output.shape for output in outputs))
+        whole = whole_inputs(function.spec, payload, rows)
+        batch = self._batch if function.takes_batches else 1
+        if rows <= batch:
+            outputs = self._compute(function, whole)
+        else:
+            parts: list[Arrays] = []
+            for first in range(0, rows, batch):
+                go_on()
+                parts.append(self._compute(function, [value[first : first + batch] for value in whole]))
+            outputs = join_rows(parts)
+        return Answer(outputs, unexpected_shapes(outputs, [spec.with_rows(rows) for spec in function.spec.outputs]))
 
+    def interrupt(self) -> bool:
+        """Return False: nothing but the end of this process ends a computation in it."""
+        return False
 
-def operations(function: Any) -> Iterator[str]:
-    """Yield the names of all operations that running a function may run, those of nested functions too."""
-    graph = function.graph.as_graph_def()
-    for node in graph.node:
-        yield node.op
-    for nested in graph.library.function:
-        for node in nested.node_def:
-            yield node.op
+    def close(self) -> None:
+        """Drop the model; its memory goes with the last reference."""
+        self._model = None
+        self._functions = {}
 
-
-def _form(function: Any) -> tuple[Any, Any]:
-    return function.structured_input_signature[1], function.structured_outputs
-
-
-def _shape(kind: str, name: str, tensor: Any) -> Shape:
-    shape = getattr(tensor, "shape", None)
-    if (
-        not hasattr(tensor, "dtype")
-        or shape is None
-        or not type(tensor).__name__.endswith("TensorSpec")
-        or (type(tensor).__name__ not in ("TensorSpec", "BoundedTensorSpec"))
-    ):
-        raise ModelError(
-            "MODEL_INVALID",
-            f"{kind} {name!r} is a {type(tensor).__name__}; expected a plain tensor",
-            "give the signature plain tensors",
-        )
-    if shape.rank is None:
-        raise ModelError(
-            "MODEL_INVALID",
-            f"{kind} {name!r} has no known number of dimensions",
-            "give the signature an input_signature with its shape, None for open dimensions",
-        )
-    return tuple(-1 if size is None else int(size) for size in shape)
-
-
-def _spec(kind: str, name: str, tensor: Any, takes_rows: bool) -> TensorSpec:
-    shape = _shape(kind, name, tensor)
-    dtype = str(tensor.dtype.name)
-    if dtype not in DTYPE_BYTES:
-        raise ModelError(
-            "MODEL_INVALID",
-            f"{kind} {name!r} is a {dtype} tensor; expected one of {', '.join(DTYPE_BYTES)}",
-            "move the conversion of such values out of the model",
-        )
-    if takes_rows and shape and shape[0] in (-1, 1):
-        shape = (-1, *shape[1:])
-    return TensorSpec(name, dtype, shape)
+    def _compute(self, function: Function, values: Arrays) -> Arrays:
+        with tf.device(self.device):
+            return function.compute(values)

@@ -24,7 +24,6 @@ class Doubling:
     def __init__(self, how: str) -> None:
         self._how = how
         self.signatures: Mapping[str, SignatureSpec] = {SPEC.name: SPEC}
-        self.traced: list[str] = []
 
     def run(
         self,
@@ -57,8 +56,6 @@ class Doubling:
                 time.sleep(0.2)
             case "refuse":
                 raise InferenceError("INFERENCE_FAILED", "13 brings bad luck")
-            case "trace":
-                self.traced.append("serving_default(13)")
             case "bug":
                 raise KeyError("13")
 
@@ -81,4 +78,4 @@ def open_model(path: str, threads: int, traits: Traits, device: str) -> tuple[Do
         case "noise":
             print("a word of the model's", flush=True)
     facts = {"signatures": [SPEC.as_dict()], "threads": threads, "batch": traits.batch, "device": device}
-    return Doubling(how), facts | {"traced": []}
+    return Doubling(how), facts

@@ -224,15 +224,6 @@ def test_what_the_model_refuses_and_what_is_a_bug_are_told_apart(world: World) -
     assert caught.value.code == "INTERNAL"
 
 
-def test_what_is_traced_anew_is_known(world: World) -> None:
-    instance = world.load("trace")
-    ask(instance, [1, 2])
-    assert instance.traced == []
-    ask(instance, [13, 0])
-    ask(instance, [1, 2])
-    assert instance.traced == ["serving_default(13)"]
-
-
 def test_children_end_with_the_daemon(tmp_path: Path) -> None:
     """Also while they compute: a process that hangs in C code sees no closed connection."""
     (tmp_path / "model").write_text("hang")

@@ -1,0 +1,102 @@
+"""From the signatures of a loaded SavedModel to specs: names in order, rows, and what does not travel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mmwire.errors import ModelError
+from mmwire.tensor import DTYPE_BYTES, SignatureSpec, TensorSpec
+
+DEFAULT_SIGNATURE = "serving_default"
+_KERAS_DOUBLE = "serve"  # Keras exports one function under both names; ``mmconvert`` too keeps the default one
+_INTERNAL = "__"  # begins the names that TensorFlow keeps for itself
+
+
+def public_signatures(model: Any) -> dict[str, Any]:
+    """Return the concrete functions of a loaded model by signature, the default one first, the others by name.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: it has none.
+    """
+    names = [name for name in model.signatures if not name.startswith(_INTERNAL)]
+    if {DEFAULT_SIGNATURE, _KERAS_DOUBLE} <= set(names) and _are_same(model.signatures):
+        names.remove(_KERAS_DOUBLE)
+    if not names:
+        raise ModelError(
+            "MODEL_INVALID",
+            "the SavedModel has no signature, so there is nothing that could be called",
+            "save it with model.export(DIR), or tf.saved_model.save(model, DIR, signatures=...)",
+        )
+    return {name: model.signatures[name] for name in sorted(names, key=lambda name: (name != DEFAULT_SIGNATURE, name))}
+
+
+def _are_same(signatures: Mapping[str, Any]) -> bool:
+    default, double = signatures[DEFAULT_SIGNATURE], signatures[_KERAS_DOUBLE]
+    return bool(
+        input_tensors(default) == input_tensors(double) and default.structured_outputs == double.structured_outputs
+    )
+
+
+def read_signature(name: str, function: Any) -> SignatureSpec:
+    """Return the spec of a signature: tensors sorted by name, as ``mmconvert`` has them.
+
+    A first dimension that is open (or 1) in every input counts rows, as it does in a ``.tflite``.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: a tensor has a type, or no rank, that cannot travel.
+    """
+    inputs = sorted(input_tensors(function).items())
+    outputs = sorted(function.structured_outputs.items())
+    for kind, tensors in (("input", inputs), ("output", outputs)):
+        for key, tensor in tensors:
+            _require_plain(name, kind, key, tensor)
+    takes_rows = bool(inputs) and all(_leads_with_rows(tensor) for _, tensor in inputs)
+    return SignatureSpec(
+        name,
+        tuple(_spec(key, tensor, takes_rows) for key, tensor in inputs),
+        tuple(_spec(key, tensor, takes_rows) for key, tensor in outputs),
+    )
+
+
+def input_tensors(function: Any) -> Mapping[str, Any]:
+    """Return TensorFlow's own spec of each input, by name."""
+    tensors: Mapping[str, Any] = function.structured_input_signature[1]
+    return tensors
+
+
+def takes_any_rows(function: Any) -> bool:
+    """Return whether one call takes any number of rows: the first dimension is open in all inputs and outputs."""
+    tensors = [*input_tensors(function).values(), *function.structured_outputs.values()]
+    return bool(input_tensors(function)) and all(tensor.shape.rank and tensor.shape[0] is None for tensor in tensors)
+
+
+def _require_plain(signature: str, kind: str, name: str, tensor: Any) -> None:
+    where = f"signature {signature!r}: {kind} {name!r}"
+    # A ragged or sparse tensor is described by another class than a plain one.
+    shown = tensor.dtype.name if isinstance(tensor, tf.TensorSpec) else type(tensor).__name__.removesuffix("Spec")
+    if shown not in DTYPE_BYTES:
+        raise ModelError(
+            "MODEL_INVALID",
+            f"{where} is a {shown} tensor; expected one of {', '.join(DTYPE_BYTES)}",
+            "move the conversion of such values out of the model, and export it again without this signature",
+        )
+    if tensor.shape.rank is None:
+        raise ModelError(
+            "MODEL_INVALID",
+            f"{where} has no known rank; expected a number of dimensions, which may be open",
+            "give it one: tf.TensorSpec([None, ...]) for an input, tf.ensure_shape for an output",
+        )
+
+
+def _leads_with_rows(tensor: Any) -> bool:
+    return bool(tensor.shape.rank) and tensor.shape[0] in (None, 1)
+
+
+def _spec(name: str, tensor: Any, takes_rows: bool) -> TensorSpec:
+    shape = tuple(-1 if size is None else int(size) for size in tensor.shape)
+    if takes_rows and _leads_with_rows(tensor):
+        shape = (-1, *shape[1:])
+    return TensorSpec(name, tensor.dtype.name, shape)
