@@ -325,3 +325,26 @@ def test_a_file_of_a_bundle_that_changed_on_the_way_is_refused(made: Path, tmp_p
         assert "saved_model.pb has changed" in refusal(daemon, "bundle").message
     finally:
         daemon.kill()
+
+
+def test_what_is_dropped_is_converted_where_that_was_asked_for(made: Path, tmp_path: Path) -> None:
+    environment = {**QUICK, "CUDA_VISIBLE_DEVICES": "", "MMDAEMON_MODELS_CONVERT_ON_DROP": "true"}
+    daemon = DaemonProcess(tmp_path, environment=environment).start()
+    try:
+        for name in ("keras", "text"):
+            drop(daemon, made / name, name)
+        with daemon.client() as client:
+            client.wait("keras", timeout=LIMIT_S)
+            assert client.show("keras")["runtime"] == "ai-edge-litert"
+            assert next(iter(client.predict("keras", ROW).values())).shape == (1, 3)
+        assert "string" in refusal(daemon, "text").message
+        assert not list((tmp_path / "store/tmp").iterdir())
+    finally:
+        daemon.kill()
+    daemon.start()
+    try:
+        with daemon.client() as client:
+            client.wait("keras", timeout=LIMIT_S)
+        assert daemon.text().count("keras is being converted") == 1, "the result is kept"
+    finally:
+        daemon.kill()

@@ -1,0 +1,65 @@
+"""What becomes of a SavedModel folder, for every policy and every box."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmdaemon.folder.identity import FileIdentity
+from mmdaemon.folder.snapshot import Source
+from mmdaemon.loader.route import Policy, is_to_be_converted
+from mmwire.bundle import Bundle
+from mmwire.errors import ModelError
+
+SOURCE = Source("det", None, "saved_model", Path("/m/det"), FileIdentity.of(Path(__file__).stat()))
+BUNDLE = Bundle("Svd is no builtin", {})
+BARE_BOX = Policy("auto", False, has_tensorflow=False, has_converter=False, has_gpu=False)
+CPU_BOX = replace(BARE_BOX, has_tensorflow=True)
+GPU_BOX = replace(CPU_BOX, has_gpu=True)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "policy", "converted"),
+    [
+        (BUNDLE, CPU_BOX, False),
+        (BUNDLE, GPU_BOX, False),
+        (BUNDLE, replace(CPU_BOX, convert_on_drop=True, has_converter=True), False),
+        (None, GPU_BOX, False),
+        (None, replace(CPU_BOX, tensorflow="always"), False),
+        (None, replace(GPU_BOX, convert_on_drop=True, has_converter=True), False),
+        (None, replace(CPU_BOX, convert_on_drop=True, has_converter=True), True),
+        (None, replace(BARE_BOX, has_gpu=True, convert_on_drop=True, has_converter=True), True),
+    ],
+)
+def test_a_saved_model_is_served_or_converted(bundle: Bundle | None, policy: Policy, converted: bool) -> None:
+    assert is_to_be_converted(SOURCE, bundle, policy) is converted
+
+
+@pytest.mark.parametrize(
+    ("bundle", "policy", "says", "hint"),
+    [
+        (None, BARE_BOX, "not served as it is", "mmconvert /m/det --name det --publish /m, then move"),
+        (None, CPU_BOX, "not served as it is", "mmconvert /m/det --name det --publish /m, then move"),
+        (None, replace(BARE_BOX, has_gpu=True), "TensorFlow is not installed", "mmdaemon[tensorflow]"),
+        (None, replace(BARE_BOX, tensorflow="always"), "TensorFlow is not installed", "mmdaemon[tensorflow]"),
+        (None, replace(CPU_BOX, convert_on_drop=True), "mmconvert's extra is not installed", "mmdaemon[convert]"),
+        (None, replace(GPU_BOX, tensorflow="never"), "'never'", "mmconvert /m/det"),
+        (BUNDLE, replace(GPU_BOX, tensorflow="never"), "'never'", "'auto'"),
+        (BUNDLE, BARE_BOX, "Svd is no builtin", "mmdaemon[tensorflow]"),
+    ],
+)
+def test_what_is_not_served_says_why_and_the_way_out(
+    bundle: Bundle | None, policy: Policy, says: str, hint: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        is_to_be_converted(SOURCE, bundle, policy)
+    assert says in caught.value.message and hint in caught.value.hint
+
+
+def test_the_command_names_the_model_folder_of_a_versioned_model() -> None:
+    source = replace(SOURCE, version=3, path=Path("/m/det/3"))
+    with pytest.raises(ModelError) as caught:
+        is_to_be_converted(source, None, CPU_BOX)
+    assert "mmconvert /m/det/3 --name det --publish /m," in caught.value.hint

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mmwire.bundle import Bundle, parse_bundle
+
+GOOD = {"made_by": "mmconvert", "reason": "Svd", "files": {"saved_model.pb": "00"}}
+
+
+def test_what_mmconvert_writes_is_read() -> None:
+    assert parse_bundle(json.dumps(GOOD).encode()) == Bundle("Svd", {"saved_model.pb": "00"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        json.dumps(GOOD | {"made_by": "somebody"}).encode(),
+        json.dumps(GOOD | {"files": ["saved_model.pb"]}).encode(),
+        json.dumps(GOOD | {"files": {"saved_model.pb": 1}}).encode(),
+        json.dumps(GOOD | {"files": {"/etc/passwd": "00"}}).encode(),
+        json.dumps(GOOD | {"files": {"a/../../b": "00"}}).encode(),
+        json.dumps(GOOD | {"reason": 1}).encode(),
+    ],
+)
+def test_anything_else_is_no_bundle(data: bytes) -> None:
+    assert parse_bundle(data) is None
