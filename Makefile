@@ -13,7 +13,7 @@ APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
 COMMANDS := mmdaemon mmctl
 
-.PHONY: setup demo test test-soak check format bench install uninstall clean help
+.PHONY: setup demo test test-soak check format bench bench-tensorflow install uninstall clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -48,6 +48,9 @@ format: $(STAMP) ## write what `check` would ask for
 
 bench: $(STAMP)  ## one run, one table: what the daemon costs over a bare socket and a bare interpreter
 	$(BIN)/python -m tests.bench
+
+bench-tensorflow: $(STAMP)  ## SavedModels through the daemon beside the same calls in a plain TensorFlow process
+	PYTHONPATH=tests $(BIN)/python -m tests.bench.full_tensorflow
 
 install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
 	$(SYSTEM_PYTHON) -m venv --clear $(DESTDIR)$(APP)

@@ -25,6 +25,7 @@ from sklearn.model_selection import train_test_split
 
 HELD_OUT = 500
 CALIBRATION = 200
+RANK = 3
 
 
 def network(width: int) -> keras.Model:
@@ -40,6 +41,16 @@ def network(width: int) -> keras.Model:
             layers.Dense(10, activation="softmax", name="digit"),
         ]
     )
+
+
+class LowRank(tf.Module):
+    """Keeps of each image what its strongest singular vectors make up: no TFLite operation computes an SVD."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8), tf.float32, name="pixels")])
+    def keep(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return each image rebuilt from ``RANK`` of its 8 singular vectors."""
+        values, left, right = tf.linalg.svd(pixels)
+        return {"image": tf.matmul(left[..., :RANK] * values[:, None, :RANK], right[..., :RANK], adjoint_b=True)}
 
 
 def measure(folder: Path, images: Any, answers: Any) -> dict[str, float]:
@@ -77,6 +88,7 @@ def main() -> None:
         model.fit(scaled["train"], train_answers, batch_size=32, epochs=epochs, verbose=0)
         model.export(str(folder / name), verbose=False)
         results[name] = measure(folder / name, scaled["held_out"], answers)
+    tf.saved_model.save(LowRank(), str(folder / "low_rank"))
     (folder / "tensorflow.json").write_text(json.dumps(results))
 
 
