@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdaemon.runtime.interface import Instance
+from mmdaemon.runtime.payload import Arrays, join_rows
 from mmdaemon.runtime.sample import random, run
-from mmwire.errors import MmError
+from mmwire.errors import InferenceError, MmError
 from mmwire.tensor import SignatureSpec
 
 # Rows of a batch. Dense nets gain 2.3 to 2.6 times a row at 64; most of it is there at 32, for half the memory.
@@ -25,6 +26,9 @@ FLOAT_TOLERANCE = 1e-3  # of the largest value in the output
 INTEGER_TOLERANCE = 3  # steps; XNNPACK against the plain kernels differed by 3 on a real int8 model
 # Only models whose rows are this cheap are tried: above it a batch saves nothing and the trial costs the start.
 TRIAL_ROW_US = 2_000.0
+# Where batches of any size cost nothing to prepare: between two calls a request can be given up, so none is long.
+_MOST_ROWS_A_CALL = 256
+_CALL_S = 0.25
 
 
 def batches_well(by_row: Instance, load: Callable[[int], Instance], row_us: float) -> bool:
@@ -44,6 +48,31 @@ def batches_well(by_row: Instance, load: Callable[[int], Instance], row_us: floa
         )
     except (MmError, RuntimeError, ValueError, MemoryError):
         return False  # it cannot do batches: that is an answer, not a failure
+
+
+def rows_a_call(compute: Callable[[Arrays], Arrays], spec: SignatureSpec) -> int:
+    """Return how many rows go well together in a call of something that takes any number of them; 1 = none.
+
+    They must give what they give one by one: what mixes its rows, or draws random numbers, does not.
+
+    Args:
+        compute: Runs whole inputs of any number of rows.
+        spec: Of its tensors, which are static.
+
+    Units: as many rows as take a quarter of a second one by one, at most 256.
+    """
+    inputs = random(spec, _FEW)
+    answers: list[Arrays] = []
+    took_s: list[float] = []
+    try:
+        for k in range(_FEW):
+            began = time.perf_counter()
+            answers.append(compute([value[k : k + 1] for value in inputs]))
+            took_s.append(time.perf_counter() - began)
+        do_agree = all(map(agree, join_rows(answers), compute(inputs)))
+    except InferenceError:
+        return 1
+    return max(1, min(_MOST_ROWS_A_CALL, int(_CALL_S / min(took_s)))) if do_agree else 1
 
 
 def _gains(by_row: Instance, by_batch: Instance, name: str, spec: SignatureSpec, rows: int) -> bool:

@@ -47,7 +47,7 @@ class TensorFlowRuntime:
         Args:
             path: The folder with ``saved_model.pb``, ``variables/`` and ``assets/``.
             threads: Threads of one invocation; 0 = as many as there are cores.
-            traits: What the probe found.
+            traits: Not needed: how the model remembers is read off its graph, ``Function.batch`` is set once it ran.
         """
         from mmdaemon.runtime.failure import reason_of
         from mmdaemon.runtime.saved_model import SavedModelInstance
@@ -57,7 +57,7 @@ class TensorFlowRuntime:
         device = self._set_up(threads)
         try:
             with self._tf.device(device):
-                return SavedModelInstance(self._tf.saved_model.load(path), traits, device)
+                return SavedModelInstance(self._tf.saved_model.load(path), device)
         except (MmError, MemoryError):
             raise
         except Exception as error:  # the loader lets through whatever a broken file makes its Python code do
