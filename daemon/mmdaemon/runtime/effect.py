@@ -83,10 +83,10 @@ class Effects:
         return found
 
     def _writes_to(self, node: Any, index: int) -> bool:
-        called = list(self._called(node))
         if node.op not in _CALLS and node.op not in self._functions:
             return True
-        return any(self._function_writes_to(name, index - _CALLS.get(node.op, 0)) for name in called)
+        own = _CALLS.get(node.op, 0)
+        return index >= own and any(self._function_writes_to(name, index - own) for name in self._called(node))
 
     def _function_writes_to(self, name: str, index: int) -> bool:
         arguments, nodes = self._functions[name]
