@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.bench.daemon import BIN, INSTALLED
 
 import tiny_tflite as tiny
 from mmclient import Client
-from tests.bench.daemon import BIN, INSTALLED
 
 ROUNDS = 9
 CALLS = 12

@@ -72,6 +72,10 @@ def refusal(daemon: DaemonProcess, name: str) -> MmError:
     return caught.value
 
 
+def reason_of(client: Client, name: str) -> str:
+    return "".join(model.get("reason", "") for model in client.models() if model["name"] == name)
+
+
 def pid_of(client: Client, name: str) -> int:
     [found] = [model["pids"] for model in client.ps()["models"] if model["name"] == name]
     return found[0] if found else 0
@@ -262,7 +266,7 @@ def test_without_memory_it_is_refused_for_now_and_nothing_else_suffers(made: Pat
         daemon.deploy("other", tiny.add_constant(1))
         drop(daemon, made / "plain", "plain")
         with daemon.client() as client:
-            reason = wait_for("it was tried", lambda: client.show("plain").get("reason", ""))
+            reason = wait_for("it was tried", lambda: reason_of(client, "plain"))
             assert "more memory than the 64 MiB" in reason
             assert client.show("plain")["state"] == "loading", "it is tried again"
             assert client.predict("other", ROW) is not None

@@ -86,16 +86,16 @@ def test_labels_keep_their_line_numbers() -> None:
     assert parse_labels("") == []
 
 
-def test_options_default_to_one_thread_and_pixels_from_0_to_1() -> None:
-    assert parse_options("") == ModelOptions(1, 0, 0, 0.0, 0.0, 255.0)
+def test_options_default_to_one_thread_in_the_daemon_and_pixels_from_0_to_1() -> None:
+    assert parse_options("") == ModelOptions(0, 0, "thread", 0, 0.0, 0.0, 255.0)
 
 
 def test_options_are_read() -> None:
     options = parse_options(
-        "threads = 4\nmax_instances=2\nmax_queue=10\nmax_run_s=2\nimage_mean=127.5\nimage_scale=127"
+        "threads = 4\nmax_instances=2\nisolation='process'\nmax_queue=10\nmax_run_s=2\nimage_mean=127.5\nimage_scale=127"
     )
 
-    assert options == ModelOptions(4, 2, 10, 2.0, 127.5, 127.0)
+    assert options == ModelOptions(4, 2, "process", 10, 2.0, 127.5, 127.0)
     assert options.as_dict()["image_scale"] == 127.0
 
 

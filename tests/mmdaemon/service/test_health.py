@@ -77,7 +77,7 @@ class Replies:
 
 class World:
     def __init__(self, max_run_s: float = 0.0) -> None:
-        self.now = time.monotonic()
+        self.now = float(int(time.monotonic()))  # sums and differences of whole seconds are exact
         self.listener = FakeListener()
         self.looker = FakeLooker(self.now)
         self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
