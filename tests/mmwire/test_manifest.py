@@ -92,7 +92,8 @@ def test_options_default_to_one_thread_in_the_daemon_and_pixels_from_0_to_1() ->
 
 def test_options_are_read() -> None:
     options = parse_options(
-        "threads = 4\nmax_instances=2\nisolation='process'\nmax_queue=10\nmax_run_s=2\nimage_mean=127.5\nimage_scale=127"
+        "threads = 4\nmax_instances=2\nisolation='process'\nmax_queue=10\n"
+        "max_run_s=2\nimage_mean=127.5\nimage_scale=127"
     )
 
     assert options == ModelOptions(4, 2, "process", 10, 2.0, 127.5, 127.0)
