@@ -76,7 +76,11 @@ def takes_any_rows(function: Any) -> bool:
 def _require_plain(signature: str, kind: str, name: str, tensor: Any) -> None:
     where = f"signature {signature!r}: {kind} {name!r}"
     # A ragged or sparse tensor is described by another class than a plain one.
-    shown = tensor.dtype.name if isinstance(tensor, tf.TensorSpec) else type(tensor).__name__.removesuffix("Spec")
+    shown = (
+        tensor.dtype.name
+        if isinstance(tensor, tf.TensorSpec | tf.Tensor)
+        else type(tensor).__name__.removesuffix("Spec")
+    )
     if shown not in DTYPE_BYTES:
         raise ModelError(
             "MODEL_INVALID",
