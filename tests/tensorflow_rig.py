@@ -272,6 +272,10 @@ def make(folder: str) -> None:
         def brief(self, x: Any) -> Any:
             return {"y": tf.cast(x, tf.bfloat16)}
 
+        @tf.function(input_signature=[spec(None, 4)])
+        def ragged(self, x: Any) -> Any:
+            return {"y": tf.RaggedTensor.from_tensor(x)}
+
         @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
         def no_rank(self, x: Any) -> Any:
             return {"y": x * 2}

@@ -215,6 +215,7 @@ def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, s
     [
         ("text", "signature 'serving_default': input 'words' is a string tensor"),
         ("brief", "output 'y' is a bfloat16 tensor"),
+        ("ragged", "output 'y' is a RaggedTensor"),
         ("no_rank", "input 'x' has no known rank"),
         ("python", "calls Python code"),
         ("v1_ref_counter", "writes to a resource inside its graph (AssignAdd)"),
