@@ -17,11 +17,7 @@ class Box:
         boot = Path(__file__).parent / "system/boot.sh"
         self._unshare = subprocess.Popen(["unshare", *NAMESPACES, str(boot), str(folder)])
         self._pid = wait_for("systemd is PID 1", self._find)
-        wait_for("systemd answers", lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip())
-        wait_for(
-            "it has booted",
-            lambda: self.run("systemctl", "is-active", "basic.target", check=False).stdout == "active\n",
-        )
+        wait_for("it has booted", self._is_booted)
 
     def _find(self) -> int:
         assert self._unshare.poll() is None, "the box did not boot"
@@ -29,6 +25,9 @@ class Box:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         booted = [int(child) for child in children if Path(f"/proc/{child}/comm").read_text() == "systemd\n"]
         return booted[0] if booted else 0
+
+    def _is_booted(self) -> bool:
+        return self.run("systemctl", "is-active", "basic.target", check=False).stdout == "active\n"
 
     def run(self, *command: str, check: bool = True, user: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command in the box, as root or as a user with its groups."""

@@ -25,8 +25,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     made = Box(tmp_path_factory.mktemp("box"))
     try:
         made.run("dpkg", "--install", str(package))
-        made.run("useradd", "--groups", "mmdaemon,mmdaemon-models", "alice")
-        made.run("useradd", "eve")
+        made.run("useradd", "--user-group", "--groups", "mmdaemon,mmdaemon-models", "alice")
+        made.run("useradd", "--user-group", "eve")
         yield made
     finally:
         made.stop()
