@@ -38,10 +38,10 @@ class Box:
         return done
 
     def start(self, *command: str, user: str = "") -> subprocess.Popen[str]:
-        """Start a command in the box."""
-        as_user = ("setpriv", "--reuid", user, "--regid", user, "--init-groups", "--") if user else ()
+        """Start a command in the box; it dies with the nsenter that is returned."""
+        as_user = ("--reuid", user, "--regid", user, "--init-groups") if user else ()
         return subprocess.Popen(
-            ["nsenter", "-t", str(self._pid), "-a", *as_user, *command],
+            ["nsenter", "-t", str(self._pid), "-a", "setpriv", "--pdeathsig", "KILL", *as_user, "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
