@@ -1,0 +1,285 @@
+"""Cases that must come out right: the best form is found and proved, or the reason why not is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from mmwire.golden import parse_goldens
+from mmwire.tflite import outline
+
+pytestmark = pytest.mark.tensorflow
+
+
+def converted(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def rejected(done):
+    assert done.returncode == 1, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "REJECT" and document["output"] is None
+    return document["reason"]
+
+
+def evidence(document, part):
+    return next(line for line in document["evidence"] if part in line)
+
+
+@pytest.fixture
+def digits(saved_models):
+    """The options of a search on real digits."""
+    return ("--calibration", saved_models / "digits.npy", "--eval", saved_models / "digits_eval.npz", "--json")
+
+
+def accuracy(path, evaluation):
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    (takes,), (gives,) = runner.get_input_details().items(), runner.get_output_details().items()
+    rows = np.load(evaluation)
+    x = rows["x"]
+    scale, zero_point = takes[1]["quantization"]
+    if scale:
+        x = np.clip(np.rint(x / scale) + zero_point, -128, 127).astype(np.int8)
+    guesses = [int(runner(**{takes[0]: row[None]})[gives[0]].argmax()) for row in x]
+    return float(np.mean(guesses == rows["labels"]))
+
+
+def test_the_best_form_is_found_believed_and_found_again(mmconvert, saved_models, tmp_path, digits):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    arguments = (saved_models / "digits", *digits, "--publish", folder, "--report", "report.html")
+    document = converted(mmconvert(*arguments))
+    search = document["search"]
+    assert search["drop_is"] == "accuracy lost on labelled rows" and search["rows"] == 256
+    assert evidence(document, "200 calibrate, 256 choose among candidates, 400 only verify")
+    assert evidence(document, "on rows held out: accuracy lost on labelled rows")
+    assert document["drop"]["estimate"] <= 0.01
+    found = {candidate["name"]: candidate for candidate in search["candidates"]}
+    assert {"float32", "static_int8", "dynamic_int8", "weights_int8", "float16", "dense_int4", "int16x8"} <= set(found)
+    assert len(found["static_int8"]["times_ms"]) == 24 and found["float32"]["memory_bytes"] > 0
+    assert search["sensitivity"] and search["growth"][-1] == [200, 1.0] and search["ranges"]
+
+    path = folder / "digits.tflite"
+    kept = converted(mmconvert(saved_models / "digits", "--quantize", "float32", "-o", "float.tflite", "--json"))
+    lost = accuracy(kept["output"], saved_models / "digits_eval.npz") - accuracy(path, saved_models / "digits_eval.npz")
+    assert lost <= 0.01
+    chosen, best = (
+        found[search["chosen"]],
+        min(item["latency_ms"]["estimate"] for item in found.values() if item["latency_ms"] and not item["refusal"]),
+    )
+    assert chosen["latency_ms"]["estimate"] <= 1.05 * best or search["chosen"] == "float32"
+    again = converted(mmconvert(*arguments))
+    assert again["sha256"] == document["sha256"] and again["search"] == search
+
+
+def test_a_second_run_needs_no_tensorflow(saved_models, tmp_path, mmconvert, cache_home, digits):
+    arguments = [saved_models / "digits", *digits, "-o", "out.tflite"]
+    first = converted(mmconvert(*arguments))
+    broken = tmp_path / "broken" / "tensorflow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('TensorFlow was imported')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mmconvert", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(broken.parent), "XDG_CACHE_HOME": str(cache_home)},
+        timeout=100,
+    )
+    assert converted(done)["sha256"] == first["sha256"]
+    (broken / "__init__.py").write_text("raise ImportError('TensorFlow was imported')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mmconvert", str(saved_models / "digits"), "--no-cache", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(broken.parent)},
+        timeout=100,
+    )
+    assert "TensorFlow was imported" in done.stdout, "the check itself must be able to fail"
+
+
+def test_converting_again_elsewhere_gives_the_same_bytes(mmconvert, saved_models, tmp_path, normal_rows):
+    np.save(tmp_path / "rows.npy", normal_rows(100, 16))
+    shutil.copytree(saved_models / "classifier", tmp_path / "elsewhere" / "classifier")
+    options = ("--quantize", "int8", "--calibration", "rows.npy", "--no-cache", "--json")
+    one = converted(mmconvert(saved_models / "classifier", *options, "-o", "one.tflite"))
+    other = converted(mmconvert(tmp_path / "elsewhere" / "classifier", *options, "-o", "other.tflite"))
+    assert one["sha256"] == other["sha256"]
+
+
+def test_a_file_is_made_again_and_compared(mmconvert, saved_models, tmp_path, normal_rows):
+    np.save(tmp_path / "rows.npy", normal_rows(100, 16))
+    model = tmp_path / "classifier"
+    shutil.copytree(saved_models / "classifier", model)
+    converted(mmconvert(model, "--quantize", "int8", "--calibration", "rows.npy", "-o", "out.tflite", "--json"))
+    done = mmconvert("verify", "out.tflite", "--json")
+    assert json.loads(done.stdout)["is_same"] and done.returncode == 0
+    np.save(tmp_path / "other.npy", normal_rows(100, 16) * 2)
+    done = mmconvert("verify", "out.tflite", "--calibration", "other.npy", "--json")
+    result = json.loads(done.stdout)
+    assert done.returncode == 1 and not result["is_same"]
+    assert any(line.startswith("calibration: digest: ") for line in result["differences"])
+    shutil.rmtree(model)
+    done = mmconvert("verify", "out.tflite")
+    assert done.returncode == 2 and f"{model} is gone" in done.stderr and "--source" in done.stderr
+    content = bytearray((tmp_path / "out.tflite").read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "out.tflite").write_bytes(content)
+    done = mmconvert("verify", "out.tflite")
+    assert done.returncode == 1 and "content digest does not match" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("quantize", "verdict", "text"),
+    [("float16", "LITE_FLOAT", "weights in float16"), ("int16x8", "LITE_MIXED", "tensors in int16")],
+)
+def test_a_form_that_was_asked_for(mmconvert, saved_models, digits, quantize, verdict, text):
+    document = converted(mmconvert(saved_models / "digits", "--quantize", quantize, *digits))
+    assert (document["verdict"], document["recipe"]) == (verdict, quantize)
+    assert text in document["reason"] and document["search"] is None
+    assert document["drop"]["estimate"] <= 0.01
+
+
+def test_a_keras_3_file_gives_what_its_saved_model_gives(mmconvert, saved_models, tmp_path):
+    document = converted(mmconvert(saved_models / "digits.keras", "--json"))
+    assert document["verdict"] == "LITE_FLOAT" and document["name"] == "digits"
+    converted(mmconvert(saved_models / "digits", "-o", "other.tflite", "--json"))
+    row = np.load(saved_models / "digits.npy")[:1]
+    answers = []
+    for name in ("digits.tflite", "other.tflite"):
+        runner = Interpreter(model_path=str(tmp_path / name)).get_signature_runner()
+        answers.append(next(iter(runner(**dict.fromkeys(runner.get_input_details(), row)).values())))
+    assert np.allclose(*answers, atol=1e-6)
+    (tmp_path / "junk.keras").write_bytes(b"PK no zip at all")
+    assert "Keras cannot load the file" in rejected(mmconvert("junk.keras", "--json"))
+
+
+def test_the_search_goes_on_where_one_way_to_int8_crashes(mmconvert, saved_models, tmp_path, normal_rows):
+    np.save(tmp_path / "rows.npy", normal_rows(80, 4))
+    document = converted(mmconvert(saved_models / "loop", "--calibration", "rows.npy", "--json"))
+    failed = {item["name"]: item["refusal"] for item in document["search"]["candidates"]}
+    assert "killed by signal 11 (SIGSEGV)" in failed["tensorflow_int8"]
+    assert failed["static_int8"] and failed["float32"] == ""
+    assert document["verdict"].startswith("LITE_")
+
+
+def test_recurrent_layers_take_part_in_the_search(mmconvert, saved_models, tmp_path, normal_rows):
+    np.save(tmp_path / "rows.npy", normal_rows(80, 6, 4))
+    document = converted(mmconvert(saved_models / "lstm", "--calibration", "rows.npy", "--json"))
+    made = {item["name"] for item in document["search"]["candidates"] if item["latency_ms"]}
+    assert "float32" in made and "tensorflow_int8" in made
+    content = (tmp_path / "lstm.tflite").read_bytes()
+    assert json.loads(outline(content).entry(content, "MM_IO"))["batches"] == [1], "whatever its shape says"
+
+
+def test_state_is_compared_over_steps_and_signatures(mmconvert, saved_models, tmp_path):
+    document = converted(mmconvert(saved_models / "steps", "--json"))
+    assert document["signatures"] == ["scaled", "step"]
+    assert evidence(document, "over 3 steps in a row")
+    interpreter = Interpreter(model_path=str(tmp_path / "steps.tflite"))
+    one = np.ones((1, 4), np.float32)
+    step, scaled = (interpreter.get_signature_runner(name) for name in ("step", "scaled"))
+    assert [float(f(x=one)["sum"][0, 0]) for f in (step, scaled, step)] == [1, 3, 4]
+
+
+def test_random_bytes_are_rejected_at_once(mmconvert, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_bytes(np.random.default_rng(1).bytes(10_000))
+    assert "saved_model.pb" in rejected(mmconvert("model", "--json"))
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tflite"] == []
+
+
+def test_what_is_in_the_file(mmconvert, saved_models, tmp_path, normal_rows):
+    np.save(tmp_path / "rows.npy", normal_rows(100, 16))
+    converted(mmconvert(saved_models / "classifier", "--quantize", "int8", "--calibration", "rows.npy", "--json"))
+    path = tmp_path / "classifier.tflite"
+    content = path.read_bytes()
+    found = outline(content)
+    (golden, _) = parse_goldens(found.entry(content, "MM_GOLDEN"))
+    assert golden.signature == "serving_default" and golden.inputs[0].dtype == golden.outputs[0].dtype == "int8"
+    assert 4 <= golden.outputs[0].tolerance < 40
+    facts = json.loads(found.entry(content, "MM_IO"))
+    assert facts["batches"] == [1, 2, 4, 8, 16, 32]
+    assert facts["signatures"]["serving_default"]["inputs"][0]["scale"] > 0
+    with zipfile.ZipFile(path) as archive:  # what readers of TFLite's own metadata look for
+        assert archive.namelist() == ["labels.txt"] and archive.read("labels.txt") == b"ant\nbee\ncat\ndog\n"
+    (tmp_path / "recipe.json").write_bytes(found.entry(content, "MM_RECIPE"))
+    from litert_quantizer import recipe_manager
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(json.loads((tmp_path / "recipe.json").read_text()))
+    assert manager.need_calibration()
+
+
+class Page(HTMLParser):
+    """Counts the elements, and notes what would be loaded from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts, self.loads, self.open = {}, [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        self.loads += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "line", "rect", "circle", "polyline"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+
+    def handle_endtag(self, tag):
+        if tag not in ("meta", "line", "rect", "circle", "polyline"):
+            assert self.open.pop() == tag
+
+
+def test_the_report_is_one_page_with_everything_on_it(mmconvert, saved_models, tmp_path, digits):
+    document = converted(mmconvert(saved_models / "digits", *digits, "--report", "report.html"))
+    text = (tmp_path / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == [] and page.loads == [] and "http" not in text
+    assert page.counts["svg"] == 6 and page.counts["circle"] > 7 and page.counts["tr"] > 8
+    for part in (document["verdict"], document["sha256"], "static_int8", "digits_eval.npz", "ranges"):
+        assert part in text
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium: apt-get install chromium")
+def test_a_browser_draws_the_report(mmconvert, saved_models, tmp_path, digits):
+    mmconvert(saved_models / "digits", *digits, "--report", "report.html")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile")
+    page = (tmp_path / "report.html").as_uri()
+    done = subprocess.run(["chromium", *options, "--dump-dom", page], capture_output=True, text=True, timeout=100)
+    assert done.stdout.count("<svg") == 6 and "static_int8" in done.stdout
+    picture = tmp_path / "report.png"
+    subprocess.run(
+        ["chromium", *options, f"--screenshot={picture}", "--window-size=900,2400", page],
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 20
+
+
+def test_the_doctor_tells_without_converting(mmconvert, saved_models, tmp_path):
+    text = mmconvert("doctor", saved_models / "slots").stdout
+    assert "remove 3 optimizer slots" in text and "signature only" in text
+    document = json.loads(mmconvert("doctor", saved_models / "lstm", "--json").stdout)
+    assert any("recurrent" in line for line in document["repairs"]) and document["ops"]["TensorListReserve"] == 1
+    done = mmconvert("doctor", saved_models / "python")
+    assert done.returncode == 1 and "calls Python code" in done.stderr and "EagerPyFunc" in done.stdout
+    assert "keeps state" in mmconvert("doctor", saved_models / "step").stdout
+    assert "open dimensions" in mmconvert("doctor", saved_models / "any_size").stdout
+    assert [path.name for path in Path(tmp_path).iterdir()] == ["scratch"]
