@@ -1,10 +1,13 @@
 """Makes the SavedModels of these tests; run once a session in a process of its own: ``python FILE TARGET``."""
 
+import json
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from sklearn.datasets import load_digits
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -58,6 +61,34 @@ def keras_digits(target):
     model.save(target / "digits.keras")
     np.save(target / "digits.npy", rows[:200])
     np.savez(target / "digits_eval.npz", x=rows[997:], labels=digits.target[997:])
+
+
+def keras_2_file(path):
+    """Write a ``.h5`` as the image models of MLPerf Tiny are: Keras 2, with its optimizer and with ``groups``."""
+    layers = tf_keras.layers
+    model = tf_keras.Sequential(
+        [
+            layers.Input((16, 16, 3)),
+            layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.Conv2D(16, 1, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(1).random((32, 16, 16, 3)).astype(np.float32)
+    model.fit(x, np.arange(32) % 2, verbose=0)
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "DepthwiseConv2D":
+                layer["config"]["groups"] = 1
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = "2.3.0-tf"
 
 
 class Stub(tf.Module):
@@ -145,6 +176,7 @@ def main(target):
     (target / "classifier" / "assets" / "labels.txt").write_text("ant\nbee\ncat\ndog\n")
     tf.saved_model.save(model, str(target / "orphan"))
     keras_digits(target)
+    keras_2_file(target / "keras_2.h5")
     keras_image().export(target / "image", verbose=False)
     inputs = tf.keras.Input((6, 4))
     lstm = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(tf.keras.layers.LSTM(8)(inputs)))

@@ -70,7 +70,9 @@ def test_the_best_form_is_found_believed_and_found_again(mmconvert, saved_models
 
     path = folder / "digits.tflite"
     kept = converted(mmconvert(saved_models / "digits", "--quantize", "float32", "-o", "float.tflite", "--json"))
-    lost = accuracy(tmp_path / kept["output"], saved_models / "digits_eval.npz") - accuracy(path, saved_models / "digits_eval.npz")
+    lost = accuracy(tmp_path / kept["output"], saved_models / "digits_eval.npz") - accuracy(
+        path, saved_models / "digits_eval.npz"
+    )
     assert lost <= 0.01
     chosen, best = (
         found[search["chosen"]],
@@ -162,6 +164,41 @@ def test_a_keras_3_file_gives_what_its_saved_model_gives(mmconvert, saved_models
     assert np.allclose(*answers, atol=1e-6)
     (tmp_path / "junk.keras").write_bytes(b"PK no zip at all")
     assert "Keras cannot load the file" in rejected(mmconvert("junk.keras", "--json"))
+
+
+def test_an_old_keras_file_is_loaded_with_what_wrote_it(mmconvert, saved_models, tmp_path):
+    done = mmconvert(saved_models / "keras_2.h5", "--publish", tmp_path, "--json")
+    document = converted(done)
+    assert document["verdict"] == "LITE_FLOAT" and document["parity"]["relative_error"] < 1e-5
+    (groups, loaded) = sorted(document["repairs"])
+    assert "'groups': 1" in groups and "Keras 2 (tf-keras)" in loaded
+    row = np.random.default_rng(4).random((1, 16, 16, 3)).astype(np.float32)
+    runner = Interpreter(model_path=str(tmp_path / "keras_2.tflite")).get_signature_runner()
+    (answer,) = runner(**dict.fromkeys(runner.get_input_details(), row)).values()
+    assert answer.shape == (1, 2) and answer.sum() == pytest.approx(1)
+    (tmp_path / "junk.h5").write_bytes(b"no HDF5")
+    assert "Keras cannot load the file" in rejected(mmconvert("junk.h5", "--json"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "part"),
+    [
+        (np.zeros((0, 16), np.float32), "no calibration rows"),
+        (np.full((40, 16), np.nan, np.float32), "holds NaN, first in row 0"),
+        (np.zeros((40, 16), np.float32), "is constant: every value is 0.0"),
+        (np.full((40, 16), "a"), "wrong type: expected float32"),
+        (np.ones((40, 15), np.float32), "wrong shape: expected [?, 16]"),
+    ],
+    ids=["no rows", "NaN", "zeros", "wrong type", "wrong shape"],
+)
+def test_data_that_would_ruin_the_model_is_rejected_before_tensorflow_starts(
+    mmconvert, saved_models, tmp_path, rows, part
+):
+    np.save(tmp_path / "rows.npy", rows)
+    done = mmconvert(saved_models / "classifier", "--calibration", "rows.npy", "--no-cache", "--json")
+    assert part in rejected(done)
+    assert json.loads(done.stdout)["seconds"] < 3, "TensorFlow alone takes longer to start"
+    assert not list(tmp_path.glob("*.tflite"))
 
 
 def test_the_search_goes_on_where_one_way_to_int8_crashes(mmconvert, saved_models, tmp_path, normal_rows):

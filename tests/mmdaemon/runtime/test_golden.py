@@ -95,10 +95,12 @@ def test_a_model_with_state_answers_its_goldens_from_the_beginning(tmp_path: Pat
 def test_every_bit_that_flips_is_found_in_front_in_the_graph_and_in_the_tail(tmp_path: Path) -> None:
     whole = Path(write(tmp_path, tiny_tflite.add_constant(2.0), RIGHT)).read_bytes()
     assert verify_content(whole, outline(whole))
-    for position in range(len(whole)):
-        damaged = bytearray(whole)
-        damaged[position] ^= 1 << (position % 8)
+    damaged = bytearray(whole)
+    for bit in range(8 * len(whole)):
+        damaged[bit // 8] ^= 1 << (bit % 8)
         with pytest.raises(ModelError) as caught:
             assert verify_content(damaged, outline(damaged)), "it passes for a file that never had a digest"
-            pytest.fail(f"byte {position} can change unseen")
+            pytest.fail(f"bit {bit % 8} of byte {bit // 8} can change unseen")
         assert caught.value.code in ("DIGEST_MISMATCH", "MODEL_INVALID")
+        damaged[bit // 8] ^= 1 << (bit % 8)
+    assert damaged == whole
