@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import tiny_tflite as tiny
 from booted_box import MODELS, Box
@@ -27,6 +29,7 @@ def test_its_exposure_is_small(box: Box) -> None:
     done = box.run("systemd-analyze", "security", "--no-pager", "mmdaemon.service")
     found = re.search(r"Overall exposure level for mmdaemon.service: ([\d.]+)", done.stdout)
     assert found is not None and float(found[1]) <= EXPOSURE, done.stdout
+    print(f"exposure: {found[1]}")
 
 
 def test_it_is_small_on_disk(box: Box) -> None:
@@ -37,7 +40,8 @@ def test_a_copy_by_a_group_member_is_the_deployment(box: Box) -> None:
     box.deploy("one.tflite", tiny.add_constant(1), mode="640")
     box.wait("one")
     assert box.predict("one") == [2, 3, 4, 5]
-    wait_for("the status line counts it", lambda: "1 ready" in box.property("StatusText"))
+    ready = json.loads(box.run("mmctl", "--json", "status", user="alice").stdout)["models"]["ready"]
+    wait_for("the status line counts it", lambda: f"{ready} ready" in box.property("StatusText"))
 
 
 def test_others_may_neither_ask_nor_deploy(box: Box) -> None:
@@ -76,3 +80,19 @@ def test_a_bad_configuration_is_one_line_and_does_not_loop(box: Box) -> None:
     finally:
         box.run("sed", "-i", "s/^drain_z/drain_s/", "/etc/mmdaemon/config.toml")
     box.run("systemctl", "restart", "mmdaemon.socket", "mmdaemon.service")
+
+
+def test_a_second_daemon_beside_the_first_has_everything_of_its_own(box: Box) -> None:
+    box.run("sh", "/usr/share/doc/mmdaemon/examples/second-daemon.sh", "second")
+    box.put(Path("/tmp/other.tflite"), tiny.add_constant(5))
+    box.run("cp", "/tmp/other.tflite", "/var/lib/mmdaemon/second/models/", user="alice")
+    second = ("mmctl", "--socket", "/run/mmdaemon-second.sock")
+    box.run(*second, "wait", "other", "--timeout", "60", user="alice")
+    assert "other" not in box.run("mmctl", "ls", user="alice").stdout
+    pids = {box.property("MainPID"), box.property("MainPID", "mmdaemon-second.service")}
+    assert len(pids - {"0", ""}) == 2
+    box.run("systemctl", "disable", "--now", "mmdaemon-second.socket", "mmdaemon-second.service")
+    box.run(
+        "sh", "-c", "rm -r /etc/systemd/system/mmdaemon-second.* /var/lib/mmdaemon/second /etc/mmdaemon/second.toml"
+    )
+    box.run("systemctl", "daemon-reload")

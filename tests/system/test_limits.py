@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def test_ten_models_are_ready_soon(box: Box) -> None:
     began, ready = (int(box.property(f"{state}TimestampMonotonic")) for state in ("InactiveExit", "ActiveEnter"))
     print(f"start to READY with 10 small models never seen before: {(ready - began) / 1e6:.2f} s")
     assert 0 < ready - began <= READY_S * 1e6
-    assert "10 ready" in box.property("StatusText") or "11 ready" in box.property("StatusText")
+    found = re.match(r"(\d+) ready", box.property("StatusText"))
+    assert found is not None and int(found[1]) >= 10
     box.run("sh", "-c", f"rm {MODELS}/m?.tflite")
 
 

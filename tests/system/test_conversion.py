@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ EXAMPLE = "/usr/share/doc/mmdaemon/examples/tensorflow.conf"
 
 
 @pytest.fixture(scope="module")
-def tensorflow(box: Box) -> str:
+def tensorflow(box: Box) -> Iterator[str]:
     """TensorFlow for the box's Python, lent by this environment."""
     version = box.run("python3", "-c", "import sys; print(*sys.version_info[:2])").stdout.split()
     if version != [str(number) for number in sys.version_info[:2]]:
@@ -29,11 +30,16 @@ def tensorflow(box: Box) -> str:
     assert found is not None and found.origin is not None
     box.run("mkdir", TENSORFLOW)
     box.run("mount", "--bind", "-o", "ro", str(Path(found.origin).parents[1]), TENSORFLOW)
-    return TENSORFLOW
+    yield TENSORFLOW
+    box.run("rm", "-rf", f"{DROP_IN}/tensorflow.conf")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", "mmdaemon")
+    box.run("umount", TENSORFLOW)
+    box.run("rmdir", TENSORFLOW)
 
 
 @pytest.fixture(scope="module")
-def converter(box: Box, tensorflow: str) -> str:
+def converter(box: Box, tensorflow: str) -> Iterator[str]:
     """The converter, installed where its unit looks for it."""
     box.run("python3", "-m", "venv", "--without-pip", CONVERTER)
     version = f"python3.{sys.version_info.minor}"
@@ -42,7 +48,9 @@ def converter(box: Box, tensorflow: str) -> str:
     command = f"#!{CONVERTER}/bin/python\nimport sys\nfrom mmconvert.cli.main import main\nsys.exit(main())\n"
     box.put(Path(f"{CONVERTER}/bin/mmconvert"), command.encode())
     box.run("chmod", "755", f"{CONVERTER}/bin/mmconvert")
-    return CONVERTER
+    yield CONVERTER
+    box.run("rm", "-r", CONVERTER)
+    box.run("sh", "-c", f"rm -rf {INBOX}/* {MODELS}/double.tflite")
 
 
 @pytest.fixture(scope="module")
