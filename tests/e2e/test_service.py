@@ -127,19 +127,19 @@ def test_the_socket_has_its_mode(daemon: DaemonProcess) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--models", "/nonexistent/models"), "the model folder /nonexistent/models is not there"),
-        (("--config", "/nonexistent/config.toml"), "cannot read /nonexistent/config.toml"),
+        (("--models", "{here}/none/models"), "the model folder {here}/none/models is not there"),
+        (("--config", "{here}/none/config.toml"), "cannot read {here}/none/config.toml"),
         (("--socket", "/tmp/" + "x" * 120), "Linux allows 107"),
-        (("--socket", "/nonexistent/s"), "is not there"),
+        (("--socket", "{here}/none/s"), "is not there"),
         (("--nonsense",), "No such option"),
     ],
 )
 def test_a_start_that_cannot_be_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     (tmp_path / "models").mkdir()
     places = ("--models", str(tmp_path / "models"), "--store", str(tmp_path / "store"))
-    done = run_daemon(*places, *arguments)
+    done = run_daemon(*places, *(argument.format(here=tmp_path) for argument in arguments))
     assert done.returncode == 2
-    assert says in done.stderr and "Traceback" not in done.stderr
+    assert says.format(here=tmp_path) in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -108,6 +109,8 @@ class Lifecycle:
         status = self._status()
         self._notifier.ready(status)
         LOG.info("ready: %s", status)
+        gc.freeze()  # what a start made stays: no later collection looks at it again
+        gc.enable()
         looks = 0
         while not reconciler.is_stopping:
             looks = reconciler.wait_look(looks)
