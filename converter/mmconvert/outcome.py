@@ -107,7 +107,8 @@ def describe_parity(figures: dict[str, Any]) -> str:
     if figures["equal_share"] is not None:
         parts.append(f"{figures['equal_share']:.1%} of the whole numbers equal")
     sizes = " and ".join(str(size) for size in figures["batches"])
-    return f"{', '.join(parts)}; {figures['rows']} {figures['inputs']} rows, batch {sizes}"
+    kind = "random" if figures["inputs"] == "random" else "real"
+    return f"{', '.join(parts)}; {figures['rows']} {kind} rows, batch {sizes}"
 
 
 def describe_bytes(count: int) -> str:
