@@ -17,6 +17,7 @@ from mmconvert.report.table import render_candidates, render_flips, render_pairs
 
 Facts = Mapping[str, Any]
 
+_WHOLE_NUMBERS = ("INT32", "INT64")
 _WORDS = (
     "SQNR: power of the signal over power of the error, over all outputs; 20 dB is an error of a tenth, 40 dB of a"
     " hundredth. KL: how far the candidate's probabilities are from float32's, in nats. Drop, at most: what 95 % of"
@@ -39,7 +40,7 @@ def render(outcome: Facts, command: str) -> str:
         _remedy(outcome["error"]),
         _tiles(outcome, search),
         _summary(outcome),
-        *(_search_parts(search) if search else []),
+        *(_search_parts(search, outcome["operations"]) if search else []),
         *_section("Operations", _operations(outcome["operations"])),
         *_section("Repairs", _list(outcome["repairs"])),
         *_section("Evidence", _list(outcome["evidence"])),
@@ -97,8 +98,10 @@ def _summary(outcome: Facts) -> str:
     )
 
 
-def _search_parts(search: Facts) -> list[str]:
+def _search_parts(search: Facts, operations: Sequence[Facts]) -> list[str]:
     count = len(search["candidates"])
+    whole = {item["output"] for item in operations if item["dtype"] in _WHOLE_NUMBERS}  # shapes: none of them quantized
+    ranges = {name: span for name, span in search["ranges"].items() if name not in whole}
     said = (
         f"{count} forms of the model, compared with float32 on {search['rows']} rows. Drop is {search['drop_is']};"
         f" allowed is {percent(search['max_drop'])}, with 95 % confidence."
@@ -128,9 +131,9 @@ def _search_parts(search: Facts) -> list[str]:
         ),
         *_part(
             "Ranges of the tensors",
-            search["ranges"],
+            ranges,
             "Least to greatest value over the calibration rows: the 256 steps of int8 are spread over it."
-            + (f" The {MOST_ROWS} widest are shown." if len(search["ranges"]) > MOST_ROWS else ""),
+            + (f" The {MOST_ROWS} widest are shown." if len(ranges) > MOST_ROWS else ""),
             draw_ranges,
         ),
     ]

@@ -45,4 +45,4 @@ def time_unit(search: Mapping[str, Any]) -> Time:
 
 def percent(share: float) -> str:
     """Return a share for people."""
-    return f"{share:.2%}".replace("%", " %")
+    return f"{share:.2%}".replace("%", "\N{NO-BREAK SPACE}%")

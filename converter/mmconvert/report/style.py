@@ -46,7 +46,7 @@ svg .good { fill: var(--good); } svg .chosen { fill: var(--chosen); } svg .refus
 svg circle { fill-opacity: .85; } svg .bar, svg .type { fill: var(--bar); }
 svg .int8, svg .int4 { fill: var(--chosen); } svg .int16 { fill: var(--good); }
 svg .float32, svg .float16 { fill: var(--float); }
-@media (max-width: 700px) {
+@media (max-width: 860px) {
   .wide { display: none; } .narrow { display: block; } .pairs th { width: 7.5rem; }
   .candidates, .candidates tbody { display: block; } .candidates thead { display: none; }
   .candidates tr { display: grid; grid-template-columns: 1.8rem repeat(4, 1fr); padding: .5rem 0;
@@ -56,7 +56,7 @@ svg .float32, svg .float16 { fill: var(--float); }
   .candidates td:nth-child(7) { grid-column-start: 2; } .candidates td:empty { display: none; }
   .candidates td:nth-child(n+3)::before { content: attr(data-head); display: block; font-size: .74rem;
     font-weight: 400; color: var(--dim); }
-  .flips td, .flips th { padding-right: .5rem; }
+  .flips td, .flips th { padding: .35rem .4rem .35rem 0; } .narrow svg { max-width: 480px; }
 }
 @media print { body { max-width: none; margin: 0; } section { break-inside: avoid-page; } }
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDE, NARROW = 860, 340  # every picture is drawn for a desk and for a phone; the style sheet shows one of the two
-CHARACTER = 6.9  # pixels of an average letter at 12 px in the widest of the usual fonts
+CHARACTER = 7.4  # pixels of an average letter at 12 px in the widest of the usual fonts
 
 _STEPS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 
@@ -123,7 +123,8 @@ class Drawing:
         for value in axis.ticks():
             x = axis.at(value)
             self.line(x, top, x, y)
-            self.text(x, y + 16, f"{value:g}", "middle", "tick")
+            half = len(f"{value:g}") * CHARACTER / 2  # a figure at the edge is moved inside
+            self.text(min(max(x, half), self.width - half), y + 16, f"{value:g}", "middle", "tick")
         self.text((axis.start + axis.end) / 2, y + 34, label, "middle", "label")
 
     def left_axis(self, axis: Axis, x: float, right: float, label: str) -> None:
