@@ -76,7 +76,7 @@ class Outcome:
             *(f"  written   {path}" for path in dict.fromkeys((self.output, self.published)) if path),
         ]
         if self.verdict == FULL_TF:
-            lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[convert]'")
+            lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[tensorflow]'")
         elif self.published:
             lines.append(f"  next      mmctl wait {self.name} && mmctl predict {self.name} -i INPUT.npy")
         else:

@@ -14,14 +14,9 @@ from mmconvert.verdict import FULL_TF
 from mmwire.errors import ConvertError
 
 LAYOUT = (Path(__file__).parents[1] / "page_layout.js").read_text()
-WINDOWS = [
-    (1280, "light"),
-    (1280, "dark"),
-    (390, "light"),
-    (390, "dark"),
-    (320, "light"),
-    (861, "light"),
-    (860, "light"),
+WINDOWS = [  # on both sides of the width at which the tables become cards
+    *((1280, "light"), (1280, "dark"), (861, "light")),
+    *((860, "light"), (390, "light"), (390, "dark"), (320, "light")),
 ]
 SECTIONS = [
     *("Candidates", "Times", "Sensitivity", "Rows whose class changed", "Enough calibration rows?"),

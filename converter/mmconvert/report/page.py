@@ -76,9 +76,9 @@ def _tiles(outcome: Facts, search: Facts | None) -> str:
         )
     if outcome["drop"]:
         drop = outcome["drop"]
-        what = search["drop_is"] if search else "drop"
-        span = f"{percent(drop['low'])} to {percent(drop['high'])}"
-        tiles.append((percent(drop["estimate"]), f"{what}, on rows held out (95 %: {span})"))
+        span = f"95 %: {percent(drop['low'])} to {percent(drop['high'])}"
+        what = f"drop on {outcome['parity']['rows']} rows held out ({span})"
+        tiles.append((percent(drop["estimate"]), f"{what}: {search['drop_is']}" if search else what))
     items = "".join(f'<div class="tile"><b>{escape(figure)}</b>{escape(what)}</div>' for figure, what in tiles)
     return f'<div class="tiles">{items}</div>' if tiles else ""
 
