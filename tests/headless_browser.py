@@ -103,10 +103,12 @@ class Browser:
             self.events.append((message["method"], message["params"]))
         return message
 
-    def open(self, url, width, scheme):
-        """Show a page in a window of this width, for a reader who likes it ``light`` or ``dark``."""
+    def open(self, url, width, scheme, media="screen"):
+        """Show a page in a window of this width, or on ``print``, for a reader who likes it ``light`` or ``dark``."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
         self.events.clear()
         self.call("Page.navigate", url=url)
         while not any(method == "Page.loadEventFired" for method, _ in self.events):

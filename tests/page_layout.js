@@ -28,6 +28,14 @@
       if (parseFloat(getComputedStyle(text).fontSize) * frame.width / picture.viewBox.baseVal.width < 8.5)
         found.push(`too small to read: ${name(text)}`);
     }
+    for (const dot of picture.querySelectorAll("circle")) {
+      const a = box(dot);
+      for (const text of texts) {
+        const b = box(text);
+        const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        if (width > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4) found.push(`below a dot: ${name(text)}`);
+      }
+    }
     texts.forEach((one, index) => texts.slice(index + 1).forEach((other) => {
       const a = box(one), b = box(other);
       const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
@@ -41,7 +49,7 @@
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     if (node.parentElement.closest("svg, style") || !node.parentElement.getClientRects().length) continue;
     for (const word of node.data.matchAll(/\S+/g)) {
-      if (word[0].length > 24 || /[-/]/.test(word[0])) continue;
+      if (word[0].length > 32 || /[-/]/.test(word[0])) continue;
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);

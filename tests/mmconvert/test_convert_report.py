@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+VOID = ("meta", "wbr", "line", "rect", "circle", "polyline")
+
 pytestmark = pytest.mark.tensorflow
 
 
@@ -17,14 +19,14 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.counts[tag] = self.counts.get(tag, 0) + 1
         self.loads += [value for name, value in attributes if name in ("src", "href")]
-        if tag not in ("meta", "line", "rect", "circle", "polyline"):
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
         self.counts[tag] = self.counts.get(tag, 0) + 1
 
     def handle_endtag(self, tag):
-        if tag not in ("meta", "line", "rect", "circle", "polyline"):
+        if tag not in VOID:
             assert self.open.pop() == tag
 
 

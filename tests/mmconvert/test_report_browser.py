@@ -18,6 +18,7 @@ WINDOWS = [  # on both sides of the width at which the tables become cards
     *((1280, "light"), (1280, "dark"), (861, "light")),
     *((860, "light"), (390, "light"), (390, "dark"), (320, "light")),
 ]
+A4 = 718  # pixels between margins of a centimetre
 SECTIONS = [
     *("Candidates", "Times", "Sensitivity", "Rows whose class changed", "Enough calibration rows?"),
     *("Ranges of the tensors", "Operations", "Repairs", "Evidence", "How to make it again"),
@@ -57,6 +58,7 @@ def worst(document):
         + "/Conv2D"
     )
     first = search["candidates"][1]
+    search["candidates"][2]["sqnr_db"] = -35.0
     search["candidates"] += [
         first
         | {"name": f"static_int8_{count}_float_one_row", "refusal": "drop 12.34 %, with 95 % confidence up to 20 %"}
@@ -72,12 +74,12 @@ def worst(document):
     return found
 
 
-def show(browser, document, tmp_path, width, scheme):
+def show(browser, document, tmp_path, width, scheme, media="screen"):
     page = tmp_path / "report.html"
     page.write_text(
         render(document, "mmconvert saved_model --calibration images --publish models --report report.html")
     )
-    browser.open(page.as_uri(), width, scheme)
+    browser.open(page.as_uri(), width, scheme, media)
     assert browser.problems() == []
     assert browser.requests() == [page.as_uri()]
 
@@ -96,6 +98,12 @@ def require_pictures(browser, count):
         assert sum(amount for amount, _ in colours[1:]) > 0.01 * box[2] * box[3], box
 
 
+def require_a_label_for_every_dot(browser):
+    first = "[...document.querySelectorAll('svg')].find(node => node.getBoundingClientRect().width)"
+    dots = browser.evaluate(f"{first}.querySelectorAll('circle').length")
+    assert browser.evaluate(f"{first}.querySelectorAll('text[class=\"\"]').length") == dots > 6
+
+
 def test_a_search_reads_well_in_every_window(browser, searched, tmp_path):
     for width, scheme in WINDOWS:
         show(browser, searched, tmp_path, width, scheme)
@@ -103,6 +111,7 @@ def test_a_search_reads_well_in_every_window(browser, searched, tmp_path):
         assert headings == SECTIONS
         assert browser.evaluate(LAYOUT) == [], (width, scheme)
         require_pictures(browser, 6)
+        require_a_label_for_every_dot(browser)
 
 
 def test_dark_is_dark_and_light_is_light(browser, searched, tmp_path):
@@ -110,6 +119,14 @@ def test_dark_is_dark_and_light_is_light(browser, searched, tmp_path):
         show(browser, searched, tmp_path, 390, scheme)
         with Image.open(io.BytesIO(browser.screenshot(0, 0, 10, 10))) as image:
             assert (image.convert("L").getpixel((5, 5)) > 128) is is_light
+
+
+def test_it_goes_on_paper_as_on_a_desk_and_light(browser, searched, tmp_path):
+    show(browser, searched, tmp_path, A4, "dark", "print")
+    assert browser.evaluate(LAYOUT) == []
+    assert browser.evaluate("getComputedStyle(document.querySelector('.candidates thead')).display") != "none"
+    with Image.open(io.BytesIO(browser.screenshot(0, 0, 10, 10))) as image:
+        assert image.convert("L").getpixel((5, 5)) > 240
 
 
 def test_long_names_and_many_rows_stay_inside(browser, searched, tmp_path):

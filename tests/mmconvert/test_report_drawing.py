@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from mmconvert.report.name import layer_of, shorten
+from mmconvert.report.name import layer_of, operation_of, shorten
 from mmconvert.report.plane import _front, draw_fidelity
 from mmconvert.report.quantity import percent, time_unit
 from mmconvert.report.strip import draw_operations
@@ -27,6 +27,12 @@ from mmconvert.report.svg import NARROW, WIDE, Axis
 )
 def test_a_tensor_is_called_after_its_layer(tensor, layer):
     assert layer_of(tensor) == layer
+
+
+def test_an_operation_that_its_layer_is_called_after_is_not_told_twice():
+    output = "model/depthwise_conv2d_1/BiasAdd"
+    assert operation_of({"op": "DEPTHWISE_CONV_2D", "output": output}) == "depthwise_conv2d_1"
+    assert operation_of({"op": "ADD", "output": output}) == "depthwise_conv2d_1 (add)"
 
 
 def test_a_name_is_cut_at_its_beginning():

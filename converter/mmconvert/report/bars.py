@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
-from mmconvert.report.name import layer_of, shorten
+from mmconvert.report.name import layer_of, operation_of, shorten
 from mmconvert.report.quantity import Time, time_unit
 from mmconvert.report.svg import CHARACTER, Axis, Drawing
 
@@ -79,7 +79,7 @@ def draw_sensitivity(items: Sequence[Facts], width: int) -> str:
     zero = across.at(0.0)
     for row, item in enumerate(shown):
         end = across.at(item["gain_db"])
-        rows.name(row, f"{layer_of(item['output'])} ({item['op'].lower()})", f"{item['gain_db']:+.2f} dB")
+        rows.name(row, operation_of(item), f"{item['gain_db']:+.2f} dB")
         title = f"{item['output']}: {item['gain_db']:+.2f} dB"
         rows.drawing.rect(min(zero, end), rows.bar_top(row), abs(end - zero), 14, "bar", title)
     return rows.drawing.as_html()
@@ -95,12 +95,12 @@ def draw_ranges(ranges: Mapping[str, Sequence[float]], width: int) -> str:
     across = Axis(min(0.0, *ends), max(0.0, *ends), rows.start, rows.end, even_to=even_to)
     rows.drawing.bottom_axis(across, rows.floor, 4, f"value (logarithmic beyond ±{even_to:.2g})")
     for row, (name, (least, greatest)) in enumerate(shown):
-        rows.name(row, layer_of(name), f"{_round(least)} to {_round(greatest)}")
+        rows.name(row, layer_of(name), f"{_round(least, greatest)} to {_round(greatest, least)}")
         extent = across.at(greatest) - across.at(least)
         title = f"{name}: {least:.4g} to {greatest:.4g}"
         rows.drawing.rect(across.at(least), rows.bar_top(row), extent, 14, "bar", title)
     return rows.drawing.as_html()
 
 
-def _round(value: float) -> str:
-    return "0" if abs(value) < 1e-6 else f"{value:.3g}"
+def _round(value: float, other: float) -> str:
+    return "0" if abs(value) <= 1e-3 * abs(other) else f"{value:.3g}"

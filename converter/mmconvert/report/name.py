@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def layer_of(tensor: str) -> str:
     """Return the layer that a tensor comes from.
@@ -15,6 +17,12 @@ def layer_of(tensor: str) -> str:
     while len(path) > 1 and path[-1][:1].isupper():
         path.pop()
     return "/".join(path)
+
+
+def operation_of(item: Mapping[str, str]) -> str:
+    """Return the layer of an operation, and what it does where the layer's name does not say so."""
+    layer, op = layer_of(item["output"]), item["op"].lower()
+    return layer if op.replace("_", "") in layer.replace("_", "") else f"{layer} ({op})"
 
 
 def shorten(text: str, most: int) -> str:

@@ -36,7 +36,7 @@ def render(outcome: Facts, command: str) -> str:
     search = outcome["search"]
     parts = [
         f'<header><p class="kicker">mmconvert report</p><h1>{escape(outcome["name"])}</h1></header>',
-        f'<p class="verdict {outcome["verdict"]}"><b>{outcome["verdict"]}</b>: {escape(outcome["reason"])}.</p>',
+        f'<p class="verdict {outcome["verdict"]}"><b>{outcome["verdict"]}</b>: {_text(outcome["reason"])}.</p>',
         _remedy(outcome["error"]),
         _tiles(outcome, search),
         _summary(outcome),
@@ -79,7 +79,7 @@ def _tiles(outcome: Facts, search: Facts | None) -> str:
         span = f"95 %: {percent(drop['low'])} to {percent(drop['high'])}"
         what = f"drop on {outcome['parity']['rows']} rows held out ({span})"
         tiles.append((percent(drop["estimate"]), f"{what}: {search['drop_is']}" if search else what))
-    items = "".join(f'<div class="tile"><b>{escape(figure)}</b>{escape(what)}</div>' for figure, what in tiles)
+    items = "".join(f'<div class="tile"><b>{_text(figure)}</b>{_text(what)}</div>' for figure, what in tiles)
     return f'<div class="tiles">{items}</div>' if tiles else ""
 
 
@@ -151,12 +151,17 @@ def _section(title: str, content: str) -> list[str]:
     return [f"<section><h2>{escape(title)}</h2>{content}</section>"] if content else []
 
 
+def _text(text: str) -> str:
+    """Return running text, in which no line ends between a figure and its sign."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%").replace(" ×", "\N{NO-BREAK SPACE}×")
+
+
 def _dim(text: str) -> str:
-    return f'<p class="dim">{escape(text)}</p>'
+    return f'<p class="dim">{_text(text)}</p>'
 
 
 def _list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 
 

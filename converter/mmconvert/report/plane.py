@@ -12,9 +12,15 @@ from mmconvert.report.svg import CHARACTER, Axis, Drawing
 
 _MOST_SQNR_DB = 100.0  # equal to within float32's rounding
 _LEFT = 44
+_NEAR = 120
 _LINE = 13  # pixels between the base lines of two labels
-# Where a label may go, seen from its mark: how far to the side (in label anchors), how many lines down.
-_PLACES = [(side, line) for line in (0, 1, -1, 2, -2, 3, -3, 4, -4) for side in ("start", "end")]
+# Where a label may go, seen from its mark, the nearest first: how far away, on which side of it, how many lines down.
+_PLACES = [
+    (shift, side, line)
+    for shift in (0, 40, 90, 150, 220)
+    for line in (0, 1, -1, 2, -2, 3, -3, 4, -4)
+    for side in ("start", "end")
+]
 
 Facts = Mapping[str, Any]
 Box = tuple[float, float, float, float]
@@ -27,7 +33,7 @@ def draw_fidelity(search: Facts, width: int) -> str:
     drawing = Drawing(width, 380, "Time against fidelity of every candidate")
     times = [unit.of(item["latency_ms"]["estimate"]) for _, item in shown]
     across = Axis(min(times) * 0.8, max(times) * 1.25, _LEFT, width - 12, is_log=True)
-    up = Axis(min(0.0, *(_fidelity(item) for _, item in shown)), _MOST_SQNR_DB + 6, 330, 30)
+    up = Axis(min(0.0, *(_fidelity(item) - 6 for _, item in shown)), _MOST_SQNR_DB + 6, 330, 30)
     drawing.bottom_axis(across, 330, 30, f"{unit.name} of one run (logarithmic)")
     drawing.left_axis(up, _LEFT, width - 12, "SQNR in dB; 100: as good as equal to float32")
     places = [(across.at(time), up.at(_fidelity(item))) for time, (_, item) in zip(times, shown, strict=True)]
@@ -39,8 +45,8 @@ def draw_fidelity(search: Facts, width: int) -> str:
         drawing.dot(x, y, radius, kind_of(item, search["chosen"]), title)
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True)]
     labels = [item["name"] if drawing.is_wide else str(number) for number, item in shown]
-    for (x, y), radius, label in zip(places, radii, labels, strict=True):
-        _label(drawing, x, y, radius, label, taken)
+    for index in sorted(range(len(shown)), key=lambda index: _neighbours(places, index)):
+        _label(drawing, *places[index], radii[index], labels[index], taken)
     return drawing.as_html()
 
 
@@ -53,21 +59,27 @@ def _front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return best
 
 
+def _neighbours(places: Sequence[tuple[float, float]], index: int) -> int:
+    """Return how many other marks lie where a label would: a lonely mark has its label beside it."""
+    x, y = places[index]
+    return sum(abs(other[0] - x) < _NEAR and abs(other[1] - y) < _LINE for other in places)
+
+
 def _label(drawing: Drawing, x: float, y: float, radius: float, text: str, taken: list[Box]) -> None:
     """Write a mark's label where nothing is yet, with a line to it where that is not beside the mark."""
     length = len(text) * CHARACTER
-    for anchor, line in _PLACES:
-        away = radius + (4 if line == 0 else 10)
+    for shift, anchor, line in _PLACES:
+        away = radius + shift + (4 if line == 0 else 10)
         start = x + away if anchor == "start" else x - away - length
         base = y + 4 + line * _LINE
         box = (start, base - 11, start + length, base + 4)
         is_inside = box[0] > _LEFT and box[2] < drawing.width and box[1] > 26 and box[3] < 330
         if is_inside and not any(_overlap(box, other) for other in taken):
-            if line:
+            if line or shift:
                 near = box[0] - 2 if anchor == "start" else box[2] + 2
                 drawing.line(x, y, near, base - 4, "leader")
             drawing.text(start if anchor == "start" else start + length, base, text, anchor)
-            taken.append(box)
+            taken.append((box[0] - 5, box[1], box[2] + 5, box[3]))
             return
 
 

@@ -5,9 +5,9 @@ STYLE = """
   "Liberation Sans", sans-serif; --ink: #1c2330; --dim: #5b667a; --line: #d9dee7; --page: #fff;
   --card: #f4f6fa; --mark: #fff; --good: #3a6ea8; --chosen: #14794a; --refused: #b83a31; --bar: #5d6b8a;
   --float: #96600f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #a3adbd; --line: #343b49; --page: #14181f;
-  --card: #1c222c; --mark: #10141a; --good: #6ea3e0; --chosen: #3fbf80; --refused: #ec8078; --bar: #8a99b8;
-  --float: #dcaa50; } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #a3adbd; --line: #343b49;
+  --page: #14181f; --card: #1c222c; --mark: #10141a; --good: #6ea3e0; --chosen: #3fbf80; --refused: #ec8078;
+  --bar: #8a99b8; --float: #dcaa50; } }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 var(--font); color: var(--ink); background: var(--page); max-width: 900px;
   margin: 1.5rem auto 3rem; padding: 0 1rem; overflow-wrap: anywhere; }
@@ -46,7 +46,7 @@ svg .good { fill: var(--good); } svg .chosen { fill: var(--chosen); } svg .refus
 svg circle { fill-opacity: .85; } svg .bar, svg .type { fill: var(--bar); }
 svg .int8, svg .int4 { fill: var(--chosen); } svg .int16 { fill: var(--good); }
 svg .float32, svg .float16 { fill: var(--float); }
-@media (max-width: 860px) {
+@media screen and (max-width: 860px) {
   .wide { display: none; } .narrow { display: block; } .pairs th { width: 7.5rem; }
   .candidates, .candidates tbody { display: block; } .candidates thead { display: none; }
   .candidates tr { display: grid; grid-template-columns: 1.8rem repeat(4, 1fr); padding: .5rem 0;
@@ -58,5 +58,7 @@ svg .float32, svg .float16 { fill: var(--float); }
     font-weight: 400; color: var(--dim); }
   .flips td, .flips th { padding: .35rem .4rem .35rem 0; } .narrow svg { max-width: 480px; }
 }
-@media print { body { max-width: none; margin: 0; } section { break-inside: avoid-page; } }
+@media print { :root { color-scheme: light; } body { font-size: 12px; max-width: none; margin: 0; padding: 0; }
+  table { font-size: .72rem; } .candidates :is(th, td):nth-child(2) { width: 34%; }
+  svg, tr, .tile, pre { break-inside: avoid; } h2, .dim, .legend { break-after: avoid; } }
 """

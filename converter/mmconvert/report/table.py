@@ -29,13 +29,13 @@ def render_candidates(search: Facts) -> str:
         what = item["meaning"] if not item["refusal"] else f"{_why(item)}: {item['refusal']}"
         cells = [
             str(number),
-            f"{escape(item['name'])}<small>{escape(what)}</small>",
+            f"{escape(item['name']).replace('_', '_<wbr>')}<small>{escape(what)}</small>",
             unit.figure(latency["estimate"]) if latency else "",
             describe_bytes(item["bytes"]) if item["bytes"] else "",
             percent(drop["estimate"]) if drop else "",
             percent(drop["high"]) if drop else "",
             f"{item['sqnr_db']:.1f}" if item["sqnr_db"] is not None else "equal" if latency else "",
-            f"{item['kl']:.2g}" if item["kl"] is not None else "",
+            f"{max(0.0, item['kl']):.2g}" if item["kl"] is not None else "",
             describe_bytes(memory) if memory else "",
             str(item["partitions"]) if latency else "",
         ]
