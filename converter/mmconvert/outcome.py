@@ -76,7 +76,7 @@ class Outcome:
             *(f"  written   {path}" for path in dict.fromkeys((self.output, self.published)) if path),
         ]
         if self.verdict == FULL_TF:
-            lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[convert]'")
+            lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[tensorflow]'")
         elif self.published:
             lines.append(f"  next      mmctl wait {self.name} && mmctl predict {self.name} -i INPUT.npy")
         else:
@@ -107,7 +107,8 @@ def describe_parity(figures: dict[str, Any]) -> str:
     if figures["equal_share"] is not None:
         parts.append(f"{figures['equal_share']:.1%} of the whole numbers equal")
     sizes = " and ".join(str(size) for size in figures["batches"])
-    return f"{', '.join(parts)}; {figures['rows']} {figures['inputs']} rows, batch {sizes}"
+    kind = "random" if figures["inputs"] == "random" else "real"
+    return f"{', '.join(parts)}; {figures['rows']} {kind} rows, batch {sizes}"
 
 
 def describe_bytes(count: int) -> str:

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mmconvert.outcome import describe_bytes
-from mmconvert.report.chart import (
-    draw_growth,
-    draw_latency,
-    draw_operations,
-    draw_pareto,
-    draw_ranges,
-    draw_sensitivity,
-    kind_of,
-)
+from mmconvert.outcome import describe_bytes, describe_parity
+from mmconvert.report.bars import MOST_ROWS, draw_latency, draw_ranges, draw_sensitivity
+from mmconvert.report.plane import draw_fidelity, draw_growth
+from mmconvert.report.quantity import percent
+from mmconvert.report.strip import draw_operations
+from mmconvert.report.style import STYLE
+from mmconvert.report.svg import NARROW, WIDE
+from mmconvert.report.table import render_candidates, render_flips, render_pairs
 
 Facts = Mapping[str, Any]
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --dim: #667085; --line: #d9dee7; --page: #fff; --card: #f6f8fb;
-  --good: #4b83c4; --chosen: #14844f; --refused: #c2483f; --bar: #7f8fb0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #98a2b3; --line: #343b49; --page: #14181f;
-  --card: #1c222c; --good: #6ea3e0; --chosen: #37b578; --refused: #e0736b; --bar: #8a99b8; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 900px;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
-.verdict { font-size: 1.1rem; background: var(--card); border-left: 5px solid var(--chosen); padding: .8rem 1rem; }
-.verdict.REJECT { border-color: var(--refused); } .verdict.FULL_TF { border-color: var(--good); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .88rem; }
-th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:nth-child(-n+2), td:nth-child(-n+2), td:last-child { text-align: left; } th { color: var(--dim); }
-tr.chosen td { font-weight: 600; color: var(--chosen); } tr.refused td { color: var(--dim); }
-.scroll { overflow-x: auto; } code, pre { font-size: .85rem; } pre { background: var(--card); padding: .8rem;
-  overflow-x: auto; white-space: pre-wrap; } .dim { color: var(--dim); } svg { width: 100%; height: auto; }
-svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .tick, svg .label { fill: var(--dim); }
-svg .mark { font-size: 10px; fill: #fff; pointer-events: none; } svg .grid { stroke: var(--line); }
-svg .whisker { stroke: var(--dim); stroke-width: 1.5; }
-svg .front { fill: none; stroke: var(--chosen); stroke-width: 1.5; stroke-dasharray: 5 4; }
-svg .good { fill: var(--good); } svg .chosen { fill: var(--chosen); } svg .refused { fill: var(--refused); }
-svg .bar { fill: var(--bar); } svg .type { fill: var(--bar); } svg .int8, svg .int4 { fill: var(--chosen); }
-svg .int16 { fill: var(--good); } svg .float32, svg .float16 { fill: #c98a2b; }
-"""
+_WHOLE_NUMBERS = ("INT32", "INT64")
+_WORDS = (
+    "SQNR: power of the signal over power of the error, over all outputs; 20 dB is an error of a tenth, 40 dB of a"
+    " hundredth. KL: how far the candidate's probabilities are from float32's, in nats. Drop, at most: what 95 % of"
+    " the resamples of the rows stay below. Memory: what a process needs more for it at its peak. Pieces: into how"
+    " many the XNNPACK delegate cuts the graph; 0 is none, and slow."
+)
 
 
 def render(outcome: Facts, command: str) -> str:
@@ -54,100 +35,149 @@ def render(outcome: Facts, command: str) -> str:
     """
     search = outcome["search"]
     parts = [
-        f"<h1>{escape(outcome['name'])}</h1>",
-        f'<p class="verdict {outcome["verdict"]}"><b>{outcome["verdict"]}</b>: {escape(outcome["reason"])}.</p>',
+        f'<header><p class="kicker">mmconvert report</p><h1>{escape(outcome["name"])}</h1></header>',
+        f'<p class="verdict {outcome["verdict"]}"><b>{outcome["verdict"]}</b>: {_text(outcome["reason"])}.</p>',
+        _remedy(outcome["error"]),
+        _tiles(outcome, search),
         _summary(outcome),
-        *(_search_parts(search) if search else []),
-        *_section("Operations of the file", _operations(outcome["operations"])),
+        *(_search_parts(search, outcome["operations"]) if search else []),
+        *_section("Operations", _operations(outcome["operations"])),
         *_section("Repairs", _list(outcome["repairs"])),
         *_section("Evidence", _list(outcome["evidence"])),
-        *_section("How to make it again", f"<pre>{escape(command)}</pre>{_versions(outcome['versions'])}"),
+        *_section(
+            "Command" if outcome["error"] else "How to make it again",
+            f"<pre>{escape(command)}</pre>{_versions(outcome['versions'])}",
+        ),
     ]
-    title, body = f"{outcome['name']}: {outcome['verdict']}", "\n".join(parts)
+    title, body = f"{outcome['name']}: {outcome['verdict']}", "\n".join(part for part in parts if part)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
-def _search_parts(search: Facts) -> list[str]:
+def _remedy(error: Facts | None) -> str:
+    if error is None:
+        return ""
+    hint = f"Hint: {escape(error['hint'])}. " if error["hint"] else ""
+    return f'<p>{hint}Nothing was written. <span class="dim">Error code: {error["code"]}</span></p>'
+
+
+def _tiles(outcome: Facts, search: Facts | None) -> str:
+    """Return the figures that matter most, large."""
+    tiles: list[tuple[str, str]] = []
+    if search and search["chosen"] != search["baseline"]:
+        gain = search["speedup"]
+        tiles.append((f"{gain['estimate']:.2f} ×", f"as fast as float32 (95 %: at least {gain['low']:.2f} ×)"))
+    if outcome["bytes"]:
+        tiles.append(
+            (describe_bytes(outcome["bytes"]), f"written; the source has {describe_bytes(outcome['source_bytes'])}")
+        )
+    if outcome["drop"]:
+        drop = outcome["drop"]
+        span = f"95 %: {percent(drop['low'])} to {percent(drop['high'])}"
+        what = f"drop on {outcome['parity']['rows']} rows held out ({span})"
+        tiles.append((percent(drop["estimate"]), f"{what}: {search['drop_is']}" if search else what))
+    items = "".join(f'<div class="tile"><b>{_text(figure)}</b>{_text(what)}</div>' for figure, what in tiles)
+    return f'<div class="tiles">{items}</div>' if tiles else ""
+
+
+def _summary(outcome: Facts) -> str:
+    calibration = outcome["calibration"]
+    return render_pairs(
+        [
+            ("written", outcome["output"]),
+            ("against TensorFlow", describe_parity(outcome["parity"]) if outcome["parity"] else ""),
+            ("recipe", outcome["recipe"]),
+            ("signatures", ", ".join(outcome["signatures"])),
+            ("real rows given", calibration["rows"] if calibration else ""),
+            ("labels", outcome["labels"]),
+            ("SHA-256", outcome["sha256"]),
+        ]
+    )
+
+
+def _search_parts(search: Facts, operations: Sequence[Facts]) -> list[str]:
+    count = len(search["candidates"])
+    whole = {item["output"] for item in operations if item["dtype"] in _WHOLE_NUMBERS}  # shapes: none of them quantized
+    ranges = {name: span for name, span in search["ranges"].items() if name not in whole}
+    said = (
+        f"{count} forms of the model, compared with float32 on {search['rows']} rows. Drop is {search['drop_is']};"
+        f" allowed is {percent(search['max_drop'])}, with 95 % confidence."
+    )
+    legend = _legend([("chosen", "chosen"), ("good", "keeps the accuracy"), ("refused", "refused")])
+    picture = _both(lambda width: draw_fidelity(search, width))
+    line = "Up and to the left is better; a larger dot is a larger file. The dashed line joins what nothing beats."
     return [
+        *_section("Candidates", f"{_dim(said)}{_dim(line)}{legend}{picture}{render_candidates(search)}{_dim(_WORDS)}"),
         *_section(
-            "Candidates",
-            f'<p class="dim">{len(search["candidates"])} forms, scored on {search["rows"]} rows;'
-            f" drop: {escape(search['drop_is'])}; at most {search['max_drop']:.2%} with 95 % confidence.</p>"
-            f"{draw_pareto(search)}{_candidates(search)}",
+            "Times",
+            _dim("All candidates ran in turns, one row at a time on one thread: the box holds the middle half.")
+            + _both(lambda width: draw_latency(search, width)),
         ),
-        *_section("Latency, all candidates in turns", draw_latency(search)),
-        *_section("Sensitivity", draw_sensitivity(search["sensitivity"]) if search["sensitivity"] else ""),
+        *_part(
+            "Sensitivity",
+            search["sensitivity"],
+            "What int8 gains if one operation alone stays in floating point: the first rows are the first to revert.",
+            draw_sensitivity,
+        ),
         *_section("Rows whose class changed", _flips(search["flips"])),
-        *_section("Enough calibration rows?", draw_growth(search["growth"]) if len(search["growth"]) > 1 else ""),
-        *_section("Ranges of the tensors", draw_ranges(search["ranges"]) if search["ranges"] else ""),
+        *_part(
+            "Enough calibration rows?",
+            search["growth"] if len(search["growth"]) > 1 else [],
+            "A curve that is flat at its end had enough of them.",
+            draw_growth,
+        ),
+        *_part(
+            "Ranges of the tensors",
+            ranges,
+            "Least to greatest value over the calibration rows: the 256 steps of int8 are spread over it."
+            + (f" The {MOST_ROWS} widest are shown." if len(ranges) > MOST_ROWS else ""),
+            draw_ranges,
+        ),
     ]
+
+
+def _part(title: str, facts: Any, said: str, draw: Callable[[Any, int], str]) -> list[str]:
+    return _section(title, _dim(said) + _both(lambda width: draw(facts, width))) if facts else []
+
+
+def _both(draw: Callable[[int], str]) -> str:
+    return f'<div class="wide">{draw(WIDE)}</div><div class="narrow">{draw(NARROW)}</div>'
 
 
 def _section(title: str, content: str) -> list[str]:
     return [f"<section><h2>{escape(title)}</h2>{content}</section>"] if content else []
 
 
+def _text(text: str) -> str:
+    """Return running text, in which no line ends between a figure and its sign."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%").replace(" ×", "\N{NO-BREAK SPACE}×")
+
+
+def _dim(text: str) -> str:
+    return f'<p class="dim">{_text(text)}</p>'
+
+
 def _list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _summary(outcome: Facts) -> str:
-    facts = [
-        ("written", outcome["output"]),
-        ("size", f"{describe_bytes(outcome['bytes'])}, source {describe_bytes(outcome['source_bytes'])}"),
-        ("signatures", ", ".join(outcome["signatures"])),
-        ("recipe", outcome["recipe"]),
-        ("sha256", outcome["sha256"]),
-    ]
-    if outcome["drop"]:
-        drop = outcome["drop"]
-        facts.append(("drop on rows held out", f"{drop['estimate']:.2%} ({drop['low']:.2%} to {drop['high']:.2%})"))
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in facts if value)
-    return f'<div class="scroll"><table>{rows}</table></div>'
-
-
-def _candidates(search: Facts) -> str:
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("", "candidate", "ms", "bytes", "drop", "up to", "SQNR dB", "KL", "memory", "pieces", "")
-    )
-    rows = []
-    for number, item in enumerate(search["candidates"], 1):
-        latency, drop, memory = item["latency_ms"], item["drop"], item["memory_bytes"]
-        cells = [
-            str(number),
-            item["name"],
-            f"{latency['estimate']:.4g}" if latency else "",
-            f"{item['bytes']:,}" if item["bytes"] else "",
-            f"{drop['estimate']:.2%}" if drop else "",
-            f"{drop['high']:.2%}" if drop else "",
-            f"{item['sqnr_db']:.1f}" if item["sqnr_db"] is not None else "",
-            f"{item['kl']:.2g}" if item["kl"] is not None else "",
-            describe_bytes(memory) if memory else "",
-            str(item["partitions"]) if latency else "",
-            item["refusal"] or item["meaning"],
-        ]
-        text = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        rows.append(f'<tr class="{kind_of(item, search["chosen"])}">{text}</tr>')
-    return f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+def _legend(items: Iterable[tuple[str, str]]) -> str:
+    marks = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for kind, name in items)
+    return f'<div class="legend">{marks}</div>'
 
 
 def _flips(flips: Sequence[Facts]) -> str:
     if not flips:
         return ""
-    head = "<tr><th>row</th><th>float32 says</th><th>the file says</th><th>margin</th><th>right</th></tr>"
-    rows = "".join(
-        f"<tr><td>{flip['row']}</td><td>{flip['from']}</td><td>{flip['to']}</td><td>{flip['margin']:.4f}</td>"
-        f"<td>{flip.get('right', '')}</td></tr>"
-        for flip in flips
+    said = (
+        "The number of the row among those that chose, the class that each gives it, and by how much float32 preferred"
+        " its own: those of which it was surest first."
     )
-    said = '<p class="dim">Of the rows that choose; those first of which float32 was surest.</p>'
-    return f"{said}<table>{head}{rows}</table>"
+    return _dim(said) + render_flips(flips)
 
 
 def _operations(operations: Sequence[Facts]) -> str:
@@ -155,10 +185,12 @@ def _operations(operations: Sequence[Facts]) -> str:
         return ""
     counts: dict[str, int] = {}
     for item in operations:
-        counts[item["dtype"]] = counts.get(item["dtype"], 0) + 1
-    told = ", ".join(f"{count} give {kind.lower()}" for kind, count in sorted(counts.items()))
-    return f'<p class="dim">{len(operations)} operations: {told}.</p>{draw_operations(operations)}'
+        counts[item["dtype"].lower()] = counts.get(item["dtype"].lower(), 0) + 1
+    legend = _legend((f"type {kind}", f"gives {kind}: {count}") for kind, count in sorted(counts.items()))
+    said = f"The {len(operations)} operations in their order, coloured by the type of their result."
+    return _dim(said) + legend + _both(lambda width: draw_operations(operations, width))
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    return f'<p class="dim">{escape(", ".join(f"{name} {version}" for name, version in versions.items()))}</p>'
+    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return _dim(told) if told else ""

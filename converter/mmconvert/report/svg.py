@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+WIDE, NARROW = 860, 340  # every picture is drawn for a desk and for a phone; the style sheet shows one of the two
+CHARACTER = 7.4  # pixels of an average letter at 12 px in the widest of the usual fonts
+
+_STEPS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -15,6 +20,8 @@ class Axis:
     Attributes:
         start: Pixel of ``low``.
         end: Pixel of ``high``; may be less than ``start``, as it is for an axis that points up.
+        is_log: Equal ratios are equally long.
+        even_to: With it the scale is even between plus and minus this value, and logarithmic beyond: for both signs.
     """
 
     low: float
@@ -22,6 +29,7 @@ class Axis:
     start: float
     end: float
     is_log: bool = False
+    even_to: float | None = None
 
     def at(self, value: float) -> float:
         """Return the pixel of a value; one outside is drawn at the edge."""
@@ -30,19 +38,41 @@ class Axis:
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
 
     def _turn(self, value: float) -> float:
+        if self.even_to is not None:
+            return math.asinh(value / self.even_to)
         return math.log10(max(value, 1e-12)) if self.is_log else value
 
-    def ticks(self) -> list[float]:
-        """Return some round values on the axis."""
+    def ticks(self, room: int = 55) -> list[float]:
+        """Return some round values on the axis, as many as have this many pixels for their figures."""
+        most = max(2, int(abs(self.end - self.start) // room))
+        if self.even_to is not None:
+            return self._ticks_of_both_signs()
         if self.is_log:
-            exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            values = [step * 10.0**exponent for exponent in exponents for step in (1, 2, 5)]
-        else:
-            step = 10.0 ** math.floor(math.log10((self.high - self.low) or 1))
-            step = next((s for s in (step / 5, step / 2, step) if (self.high - self.low) / s <= 6), step)
-            first = math.ceil(self.low / step)
-            values = [index * step for index in range(first, math.floor(self.high / step) + 1)]
+            choices = [self._log_ticks(steps) for steps in _STEPS]
+            every = max(1, -(-len(choices[-1]) // most))
+            return next((found for found in choices if len(found) <= most), choices[-1][::every])
+        step = 10.0 ** math.floor(math.log10((self.high - self.low) or 1))
+        step = next(s for s in (step / 5, step / 2, step, step * 2, step * 5) if (self.high - self.low) / s <= most)
+        first = math.ceil(self.low / step - 1e-9)
+        values = [round(index * step, 12) for index in range(first, math.floor(self.high / step + 1e-9) + 1)]
         return [value for value in values if self.low <= value <= self.high]
+
+    def _log_ticks(self, steps: Sequence[float]) -> list[float]:
+        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        values = [step * 10.0**exponent for exponent in exponents for step in steps]
+        return [value for value in values if self.low <= value <= self.high]
+
+    def _ticks_of_both_signs(self) -> list[float]:
+        """Return zero, and powers of ten where there is room beside those that lie nearer to zero."""
+        assert self.even_to is not None
+        most = max(abs(self.low), abs(self.high))
+        powers = range(math.floor(math.log10(self.even_to)), math.ceil(math.log10(most or 1)) + 1)
+        found = [0.0] if self.low <= 0 <= self.high else []
+        for value in (sign * 10.0**power for power in powers for sign in (1, -1)):
+            is_on = self.low <= value <= self.high
+            if is_on and all(abs(self.at(value) - self.at(other)) >= 45 for other in found):
+                found.append(value)
+        return sorted(found)
 
 
 @dataclass(slots=True)
@@ -54,13 +84,21 @@ class Drawing:
     title: str
     parts: list[str] = field(default_factory=list)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether there is room for names beside the marks."""
+        return self.width >= WIDE
+
     def text(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> None:
         """Write text."""
-        self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>')
+        self.parts.append(
+            f'<text x="{round(x, 1)}" y="{round(y, 1)}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
+        )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "grid") -> None:
         """Draw a line."""
-        self.parts.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" class="{kind}"/>')
+        places = (round(place, 1) for place in (x1, y1, x2, y2))
+        self.parts.append('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>'.format(*places, kind))
 
     def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
         """Draw a line through points."""
@@ -70,8 +108,8 @@ class Drawing:
     def rect(self, x: float, y: float, width: float, height: float, kind: str, title: str = "") -> None:
         """Draw a box, with a text that shows when the pointer rests on it."""
         self.parts.append(
-            f'<rect x="{round(x, 1)}" y="{round(y, 1)}" width="{round(max(width, 0.8), 1)}"'
-            f' height="{round(height, 1)}" class="{kind}"><title>{escape(title)}</title></rect>'
+            f'<rect x="{round(x, 1)}" y="{round(y, 1)}" width="{round(max(width, 1.5), 1)}"'
+            f' height="{round(height, 1)}" rx="1.5" class="{kind}"><title>{escape(title)}</title></rect>'
         )
 
     def dot(self, x: float, y: float, radius: float, kind: str, title: str) -> None:
@@ -85,20 +123,21 @@ class Drawing:
         for value in axis.ticks():
             x = axis.at(value)
             self.line(x, top, x, y)
-            self.text(x, y + 16, f"{value:g}", "middle", "tick")
+            half = len(f"{value:g}") * CHARACTER / 2  # a figure at the edge is moved inside
+            self.text(min(max(x, half), self.width - half), y + 16, f"{value:g}", "middle", "tick")
         self.text((axis.start + axis.end) / 2, y + 34, label, "middle", "label")
 
     def left_axis(self, axis: Axis, x: float, right: float, label: str) -> None:
         """Draw an axis at the left, with lines across the picture."""
-        for value in axis.ticks():
+        for value in axis.ticks(room=30):
             y = axis.at(value)
             self.line(x, y, right, y)
             self.text(x - 6, y + 4, f"{value:g}", "end", "tick")
-        self.text(x - 40, axis.end - 12, label, "start", "label")
+        self.text(0, axis.end - 14, label, "start", "label")
 
     def as_html(self) -> str:
         """Return the element."""
         return (
             f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.title)}">'
-            f"<title>{escape(self.title)}</title>{''.join(self.parts)}</svg>"
+            f"{''.join(self.parts)}</svg>"
         )

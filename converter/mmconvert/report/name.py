@@ -1,0 +1,30 @@
+"""Names of tensors for people: the converter joins the names of everything that it fused into an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def layer_of(tensor: str) -> str:
+    """Return the layer that a tensor comes from.
+
+    ``model/conv/Relu;model/conv/BiasAdd;model/conv/Conv2D1`` is ``conv``: the last of the joined names without the
+    model's and without those of TensorFlow's operations, which begin with a capital letter.
+    """
+    path = (tensor.rstrip(";").rpartition(";")[2] or tensor).split("/")
+    if len(path) > 1:
+        path = path[1:]
+    while len(path) > 1 and path[-1][:1].isupper():
+        path.pop()
+    return "/".join(path)
+
+
+def operation_of(item: Mapping[str, str]) -> str:
+    """Return the layer of an operation, and what it does where the layer's name does not say so."""
+    layer, op = layer_of(item["output"]), item["op"].lower()
+    return layer if op.replace("_", "") in layer.replace("_", "") else f"{layer} ({op})"
+
+
+def shorten(text: str, most: int) -> str:
+    """Return the text, without its beginning where it has more than ``most`` letters: names differ at their end."""
+    return text if len(text) <= most else "…" + text[len(text) - max(1, most - 1) :]
