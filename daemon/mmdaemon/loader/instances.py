@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mmdaemon.runtime.interface import Instance, Runtime, Traits
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.blob import OpenBlob
-from mmdaemon.telemetry.log import LOG, log_bug
+from mmdaemon.telemetry.log import LOG, about, log_bug
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError
 from mmwire.tensor import SignatureSpec
 
@@ -94,10 +94,11 @@ class Instances:
         try:
             return self.load(recipe)
         except MmError as error:
-            LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error)
+            extra = about(deployment.name, deployment.version, error=error)
+            LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error, extra=extra)
             return error
         except Exception as error:
-            log_bug(f"adding an instance of {deployment.name}", error)
+            log_bug(f"adding an instance of {deployment.name}", error, deployment.name)
             return InternalError("INTERNAL", f"a bug in the daemon: {type(error).__name__}")
 
     def _submit(self, task: Callable[[], None]) -> None:

@@ -115,7 +115,7 @@ class Pool:
                 else:
                     request.reply_to.on_error(request, error)
             except Exception as bug:
-                log_bug(f"replying for {request.model!r}", bug)  # the lease that follows must not be lost with it
+                _log_bug("replying for", request, bug)  # the lease that follows must not be lost with it
             self._at_work.discard(lease)
             if notes is not None:
                 self._follow(notes)
@@ -139,7 +139,7 @@ class Pool:
         try:
             request.reply_to.on_error(request, error)
         except Exception as bug:
-            log_bug(f"giving up a request for {request.model!r}", bug)
+            _log_bug("giving up a request for", request, bug)
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request; return whether it had not been started."""
@@ -176,7 +176,7 @@ class Pool:
             try:
                 request.reply_to.on_error(request, error)
             except Exception as bug:
-                log_bug(f"refusing a request for {request.model!r}", bug)  # the rest must not be lost with it
+                _log_bug("refusing a request for", request, bug)  # the rest must not be lost with it
         for deployment in notes.grown:
             self._grow(deployment)
         for instance in notes.closed:
@@ -217,7 +217,7 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
     except MmError as error:
         return None, error
     except Exception as error:
-        log_bug(f"running {request.model!r}", error)
+        _log_bug("running", request, error)
         return None, InternalError(
             "INTERNAL", f"a bug in the daemon: {type(error).__name__}", "its log has the details"
         )
@@ -226,3 +226,7 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
 
 def _nobody() -> None:
     """Nobody to wake yet."""
+
+
+def _log_bug(doing: str, request: Request, bug: Exception) -> None:
+    log_bug(f"{doing} {request.model!r}", bug, request.model, request.request_id)
