@@ -12,8 +12,9 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
 COMMANDS := mmdaemon mmctl
+space   := $(subst ,, )
 
-.PHONY: setup demo test test-soak check format bench bench-tensorflow install uninstall clean help
+.PHONY: setup demo test test-soak check format bench bench-tensorflow install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -53,10 +54,15 @@ bench-tensorflow: $(STAMP)  ## SavedModels through the daemon beside the same ca
 	PYTHONPATH=tests $(BIN)/python -m tests.bench.full_tensorflow
 
 install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
-	$(SYSTEM_PYTHON) -m venv --clear $(DESTDIR)$(APP)
-	$(DESTDIR)$(APP)/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir .
-	$(DESTDIR)$(APP)/bin/python -m pip uninstall --quiet --yes setuptools pip
+	rm -rf $(DESTDIR)$(APP)
+	$(SYSTEM_PYTHON) -m venv --without-pip $(DESTDIR)$(APP)
+	$(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
+	  --no-cache-dir --no-compile .
+	find $(DESTDIR)$(APP) -name direct_url.json -delete
+	cd $(DESTDIR)$(APP)/bin && ls | grep -vxE 'python[0-9.]*|$(subst $(space),|,$(COMMANDS))' | xargs rm -rf
 	sed -i '1s|^#!$(DESTDIR)|#!|' $(addprefix $(DESTDIR)$(APP)/bin/,$(COMMANDS))
+	sed -i '/^command = /d' $(DESTDIR)$(APP)/pyvenv.cfg
+	$(DESTDIR)$(APP)/bin/python -m compileall -q -s '$(DESTDIR)' -p / --invalidation-mode unchecked-hash $(DESTDIR)$(APP)/lib
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(UNITS) $(DESTDIR)$(prefix)/lib/sysusers.d \
 	  $(DESTDIR)$(prefix)/lib/tmpfiles.d $(DESTDIR)$(sysconfdir)/mmdaemon
 	for name in $(COMMANDS); do ln -sf $(APP)/bin/$$name $(DESTDIR)$(prefix)/bin/$$name; done
@@ -84,6 +90,9 @@ endif
 ifeq ($(DESTDIR),)
 	systemctl daemon-reload
 endif
+
+deb: $(STAMP)    ## a Debian package for boxes with this machine's Python and architecture: dist/mmdaemon_VERSION_ARCH.deb
+	systemd/deb/build.sh $(SYSTEM_PYTHON) $(BIN)/python
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -272,6 +272,10 @@ def make(folder: str) -> None:
         def brief(self, x: Any) -> Any:
             return {"y": tf.cast(x, tf.bfloat16)}
 
+        @tf.function(input_signature=[spec(None, 4)])
+        def ragged(self, x: Any) -> Any:
+            return {"y": tf.RaggedTensor.from_tensor(x)}
+
         @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
         def no_rank(self, x: Any) -> Any:
             return {"y": x * 2}
@@ -288,3 +292,28 @@ def make(folder: str) -> None:
     signatures = {"zulu": models.other, "other": models.other, "serving_default": models.plain}
     tf.saved_model.save(models, f"{folder}/plain", signatures=signatures)
     tf.saved_model.save(tf.Module(), f"{folder}/bare")
+    for name, is_resource, is_written in (
+        ("v1", True, False),
+        ("v1_ref", False, False),
+        ("v1_ref_counter", False, True),
+    ):
+        _make_v1(f"{folder}/{name}", is_resource, is_written)
+
+
+def _make_v1(folder: str, is_resource: bool, is_written: bool) -> None:
+    """Make what TensorFlow 1 wrote: ``y = x @ w + n``."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4], name="x")
+        w = v1.get_variable("w", [4, 4], initializer=tf.ones_initializer(), use_resource=is_resource)
+        n = v1.get_variable("n", [], initializer=tf.ones_initializer(), use_resource=is_resource)
+        with tf.control_dependencies([n.assign_add(1.0)] if is_written else []):
+            y = x @ w + tf.identity(n)
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(folder)
+        info = v1.saved_model.build_tensor_info
+        signature = v1.saved_model.build_signature_def(inputs={"x": info(x)}, outputs={"y": info(y)})
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from mmclient.cli.serving import print_model
-from mmclient.cli.session import Session, json_option, pass_session, timeout_option
+from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
 
 
 @click.command("load")
-@click.argument("model")
+@model_argument
 @timeout_option
 @json_option
 @pass_session

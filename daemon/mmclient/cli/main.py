@@ -16,6 +16,7 @@ from mmclient.cli.session import Session
 from mmwire.errors import EXIT_BUG, EXIT_OK, ClientError, InternalError, MmError
 
 VERBS = ("predict", "ls", "show", "ps", "status", "wait", "load", "unload")
+VARIABLE = "_MMCTL_COMPLETE"  # set by the scripts that click writes for shells
 _SIGNAL_EXIT = 128  # + the signal's number, as a shell counts
 
 
@@ -51,6 +52,10 @@ def command(ctx: click.Context, socket: str | None, as_json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; no failure shows a traceback (``MM_DEBUG=1`` does)."""
+    if VARIABLE in os.environ:
+        from mmclient.cli.completion import complete  # click's part of it takes 10 ms to import
+
+        return complete(command, os.environ[VARIABLE])
     given = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in given
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mmclient.cli.session import Session, json_option, pass_session, timeout_option
+from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
 
 if TYPE_CHECKING:
     from mmclient.answer import Answer
@@ -22,7 +22,7 @@ _FORMS = (".npy", ".npz", ".csv", ".jsonl")
 
 
 @click.command("predict")
-@click.argument("model")
+@model_argument
 @click.option(
     "-i",
     "--input",

@@ -38,6 +38,11 @@ class Session:
 pass_session = click.make_pass_decorator(Session)
 
 
+def model_argument(function: _F) -> _F:
+    """Add ``MODEL``."""
+    return click.argument("model", shell_complete=_complete_model)(function)
+
+
 def json_option(function: _F) -> _F:
     """Let ``--json`` stand behind the verb too."""
     return click.option(
@@ -56,6 +61,12 @@ def timeout_option(function: _F) -> _F:
         metavar="S",
         help="Seconds until exit status 4.",
     )(function)
+
+
+def _complete_model(ctx: click.Context, argument: click.Parameter, incomplete: str) -> list[Any]:
+    from mmclient.cli.completion import complete_model  # only a shell that completes pays for it
+
+    return list(complete_model(ctx, argument, incomplete))
 
 
 def _set_json(ctx: click.Context, option: click.Parameter, value: bool) -> None:

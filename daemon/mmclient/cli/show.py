@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mmclient.cli.session import Session, json_option, pass_session
+from mmclient.cli.session import Session, json_option, model_argument, pass_session
 from mmclient.cli.table import cell, fields, lines
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -15,7 +15,7 @@ _APART = ("versions", "signatures", "labels")
 
 
 @click.command("show")
-@click.argument("model")
+@model_argument
 @json_option
 @pass_session
 def command(session: Session, model: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from mmclient.cli.serving import print_model
-from mmclient.cli.session import Session, json_option, pass_session
+from mmclient.cli.session import Session, json_option, model_argument, pass_session
 
 
 @click.command("unload")
-@click.argument("model")
+@model_argument
 @json_option
 @pass_session
 def command(session: Session, model: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from mmclient.cli.serving import print_model
-from mmclient.cli.session import Session, json_option, pass_session, timeout_option
+from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
 
 
 @click.command("wait")
-@click.argument("model")
+@model_argument
 @click.option("--version", type=click.IntRange(min=1), metavar="V", help="Wait for this version.")
 @click.option("--sha256", metavar="H", help="Wait for the file with this hash.")
 @timeout_option

@@ -11,12 +11,11 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.config.box import usable_cores, usable_memory_mb
 from mmdaemon.config.schema import (
     SECTIONS,
     Config,
     default_paths,
-    usable_cores,
-    usable_memory_mb,
 )
 from mmwire.errors import ConfigError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -204,20 +203,3 @@ def default_paths(environment: dict[str, str], uid: int) -> Paths:
     runtime = environment.get("XDG_RUNTIME_DIR")
     socket = Path(runtime) / "mmdaemon.sock" if runtime else Path(f"/tmp/mmdaemon-{uid}/mmdaemon.sock")
     return Paths(Path("models").absolute(), home / "mmdaemon", socket)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use: its affinity, and a control group's quota."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        return cores
-    return cores
-
-
-def usable_memory_mb() -> int:
-    """Return how much memory the box has, in MiB."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1024 * 1024)

@@ -24,7 +24,7 @@ _LEAST_ROUNDS = 3
 # What takes less is mostly the way into TensorFlow, which XLA does not shorten.
 _LEAST_S = 300e-6
 # XLA must save this share of a row's time; what a run takes besides differs by a few percent from start to start.
-_WORTHWHILE = 0.9
+_WORTHWHILE = 0.1
 
 
 def choose_compiler(function: Function, limit_s: float = COMPILE_S) -> bool:
@@ -74,11 +74,15 @@ def _is_faster(function: Function, row: Arrays) -> bool:
     plain_s: list[float] = []
     compiled_s: list[float] = []
     began = time.perf_counter()
-    while len(plain_s) < _LEAST_ROUNDS or (len(plain_s) < _ROUNDS and time.perf_counter() - began < _ROUNDS_S):
+    gain = 0.0
+    while len(plain_s) < _LEAST_ROUNDS or (
+        gain > 0 and len(plain_s) < _ROUNDS and time.perf_counter() - began < _ROUNDS_S
+    ):
         # In turns: what else the box does hits both.
         plain_s.append(_seconds(lambda: function.compute(row)))
         compiled_s.append(_seconds(lambda: function.compute_row(row)))
-    return statistics.median(compiled_s) <= _WORTHWHILE * statistics.median(plain_s)
+        gain = 1 - statistics.median(compiled_s) / statistics.median(plain_s)
+    return gain >= _WORTHWHILE
 
 
 def _seconds(run: Callable[[], object]) -> float:

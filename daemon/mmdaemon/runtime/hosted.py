@@ -43,6 +43,7 @@ def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tu
         if function.takes_batches and function.spec.is_static:
             function.batch = rows_a_call(function.compute, function.spec)
         choose_compiler(function)
+    facts.run(instance)  # as it runs from now on
     default = next(iter(instance.functions.values()))
     return instance, facts.as_dict(instance, default.batch, instance.state, []) | {
         "device": instance.device,

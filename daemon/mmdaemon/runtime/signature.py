@@ -75,12 +75,16 @@ def takes_any_rows(function: Any) -> bool:
 
 def _require_plain(signature: str, kind: str, name: str, tensor: Any) -> None:
     where = f"signature {signature!r}: {kind} {name!r}"
-    # A ragged or sparse tensor is described by another class than a plain one.
-    shown = tensor.dtype.name if isinstance(tensor, tf.TensorSpec) else type(tensor).__name__.removesuffix("Spec")
-    if shown not in DTYPE_BYTES:
+    if not isinstance(tensor, tf.TensorSpec | tf.Tensor):  # TensorFlow 1 has tensors where 2 has specs
         raise ModelError(
             "MODEL_INVALID",
-            f"{where} is a {shown} tensor; expected one of {', '.join(DTYPE_BYTES)}",
+            f"{where} is a {type(tensor).__name__.removesuffix('Spec')}; expected a plain tensor",
+            "give the signature the parts of it, each a tensor of its own",
+        )
+    if tensor.dtype.name not in DTYPE_BYTES:
+        raise ModelError(
+            "MODEL_INVALID",
+            f"{where} is a {tensor.dtype.name} tensor; expected one of {', '.join(DTYPE_BYTES)}",
             "move the conversion of such values out of the model, and export it again without this signature",
         )
     if tensor.shape.rank is None:

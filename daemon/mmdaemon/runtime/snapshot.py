@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +12,13 @@ from mmdaemon.runtime.effect import Effects
 from mmwire.errors import ModelError
 
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-# What keeps something of its own inside a graph, where nothing reaches it to put it back.
-_KEEPERS = {
-    "VarHandleOp",
-    "VariableV2",
-    "Variable",
-    "MutableHashTableV2",
-    "MutableHashTableOfTensorsV2",
-    "MutableDenseHashTableV2",
-    "FIFOQueueV2",
-    "PaddingFIFOQueueV2",
-    "PriorityQueueV2",
-    "RandomShuffleQueueV2",
-}
+# What keeps something of its own inside a graph, where nothing reaches it to put it back; and what writes to variables
+# of TensorFlow 1 (``VariableV2``), which live there too: those that are only read are as good as constants.
+# Source: tensorflow/core/ops/{lookup,data_flow,resource_variable,state,training}_ops.cc.
+_KEEPERS = re.compile(
+    r"VarHandleOp|Mutable\w*HashTable\w*|\w*QueueV2|Barrier|Stage|MapStage|OrderedMapStage"
+    r"|Assign(Add|Sub)?|CountUpTo|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|StridedSliceAssign|(Sparse)?Apply\w+"
+)
 
 
 class Snapshot:
@@ -81,8 +76,8 @@ def require_whole(signature: str, graph: Any) -> None:
             " which is not in the model",
             "write that part with TensorFlow operations, or do it before and after the model",
         )
-    if kept := operations & _KEEPERS:
-        raise _kept(signature, f"a resource inside its graph ({', '.join(sorted(kept))})")
+    if kept := sorted(filter(_KEEPERS.fullmatch, operations)):
+        raise _kept(signature, f"a resource inside its graph ({', '.join(kept)})")
 
 
 def _kept(signature: str, what: str) -> ModelError:

@@ -164,6 +164,13 @@ def test_an_operation_that_lite_cannot_do_is_served(rig: Rig, made: Path) -> Non
     assert np.allclose(rig.run(made / "svd", x, rows=3)[0], np.linalg.svd(x, compute_uv=False), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["v1", "v1_ref"])
+def test_what_tensorflow_1_wrote_is_served(rig: Rig, made: Path, name: str) -> None:
+    assert rig.open(made / name)["state"] == "none"
+    [y] = rig.run(made / name, ROWS, rows=7)
+    assert np.array_equal(y, np.repeat(ROWS.sum(1, keepdims=True) + 1, 4, 1))
+
+
 def test_a_table_that_is_only_looked_up_is_no_state(rig: Rig, made: Path) -> None:
     assert rig.open(made / "looks_up")["state"] == "none"
     assert rig.run(made / "looks_up", np.int64([2, 1, 7]), rows=3)[0].tolist() == [20, 10, -1]
@@ -208,8 +215,10 @@ def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, s
     [
         ("text", "signature 'serving_default': input 'words' is a string tensor"),
         ("brief", "output 'y' is a bfloat16 tensor"),
+        ("ragged", "output 'y' is a RaggedTensor"),
         ("no_rank", "input 'x' has no known rank"),
         ("python", "calls Python code"),
+        ("v1_ref_counter", "writes to a resource inside its graph (AssignAdd)"),
         ("memorizes", "writes to a resource that is no variable"),
         ("bare", "no signature"),
     ],

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Builds the Debian package; called by `make deb`. Usage: build.sh PYTHON_OF_THE_BOX PYTHON_OF_THE_PROJECT
+#
+# The package carries its Python environment (numpy, LiteRT, no TensorFlow), because boxes have no network and no
+# compiler; so it fits one minor version of Python and one architecture, and says so in Depends.
+set -eu
+box_python=$1
+project_python=$2
+here=$(dirname "$0")
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
+export SOURCE_DATE_EPOCH
+
+version=$("$project_python" -c 'import mmdaemon; print(mmdaemon.__version__)')
+minor=$("$box_python" -c 'import sys; print(sys.version_info.minor)')
+architecture=$(dpkg --print-architecture)
+
+umask 022
+chmod 755 "$stage"
+make --no-print-directory install DESTDIR="$stage" SYSTEM_PYTHON="$box_python"
+"$project_python" docs/man/make.py "$stage/usr"
+rm "$stage/usr/share/man/man1/mmconvert.1" # the converter is not in the package
+gzip -9n "$stage"/usr/share/man/man1/*.1
+install -D -m 644 LICENSE "$stage/usr/share/doc/mmdaemon/copyright"
+install -D -m 644 -t "$stage/usr/share/doc/mmdaemon" README.md CHANGELOG.md docs/*.md
+install -D -m 644 -t "$stage/usr/share/doc/mmdaemon/examples" systemd/examples/*.conf
+
+mkdir "$stage/DEBIAN"
+sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@THIS@/3.$minor/" \
+  -e "s/@NEXT@/3.$((minor + 1))/" -e "s/@SIZE@/$(du -sk "$stage/usr" | cut -f1)/" "$here/control" > "$stage/DEBIAN/control"
+echo /etc/mmdaemon/config.toml > "$stage/DEBIAN/conffiles"
+install -m 755 -t "$stage/DEBIAN" "$here/postinst" "$here/prerm" "$here/postrm"
+(cd "$stage" && find usr -type f -print0 | sort -z | xargs -0 md5sum > DEBIAN/md5sums)
+
+mkdir -p dist
+dpkg-deb --root-owner-group --build "$stage" "dist/mmdaemon_${version}_${architecture}.deb"

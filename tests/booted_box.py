@@ -1,0 +1,70 @@
+"""A box of its own: systemd as PID 1 in namespaces, on an overlay of this machine, the service installed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from daemon_process import wait_for
+
+NAMESPACES = ("--fork", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child")
+
+
+class Box:
+    """A booted systemd."""
+
+    def __init__(self, folder: Path) -> None:
+        boot = Path(__file__).parent / "system/boot.sh"
+        self._unshare = subprocess.Popen(["unshare", *NAMESPACES, str(boot), str(folder)])
+        self._pid = wait_for("systemd is PID 1", self._find)
+        wait_for("it has booted", self._is_booted)
+
+    def _find(self) -> int:
+        assert self._unshare.poll() is None, "the box did not boot"
+        pid = self._unshare.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        booted = [int(child) for child in children if Path(f"/proc/{child}/comm").read_text() == "systemd\n"]
+        return booted[0] if booted else 0
+
+    def _is_booted(self) -> bool:
+        return self.run("systemctl", "is-active", "basic.target", check=False).stdout == "active\n"
+
+    def run(self, *command: str, check: bool = True, user: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command in the box, as root or as a user with its groups."""
+        with self.start(*command, user=user) as process:
+            stdout, stderr = process.communicate(timeout=300)
+        done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done
+
+    def start(self, *command: str, user: str = "") -> subprocess.Popen[str]:
+        """Start a command in the box."""
+        as_user = ("setpriv", "--reuid", user, "--regid", user, "--init-groups", "--") if user else ()
+        return subprocess.Popen(
+            ["nsenter", "-t", str(self._pid), "-a", *as_user, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+        )
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write a file that anybody may read."""
+        place = Path(f"/proc/{self._pid}/root{path}")
+        place.write_bytes(data)
+        place.chmod(0o644)
+
+    def property(self, name: str, unit: str = "mmdaemon.service") -> str:
+        """Return one property of a unit."""
+        return self.run("systemctl", "show", "--value", "--property", name, unit).stdout.strip()
+
+    def journal(self) -> str:
+        """Return what the service logged."""
+        return self.run("journalctl", "--no-pager", "-u", "mmdaemon").stdout
+
+    def stop(self) -> None:
+        """Leave nothing behind."""
+        self._unshare.kill()
+        self._unshare.wait()
