@@ -14,7 +14,7 @@ UNITS   := $(prefix)/lib/systemd/system
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
 
-.PHONY: setup demo test test-soak check format bench bench-tensorflow install uninstall deb clean help
+.PHONY: setup demo test test-soak test-systemd check format bench bench-tensorflow install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +37,9 @@ test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
+
+test-systemd: $(STAMP)  ## the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
+	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 from daemon_process import wait_for
 
+MODELS = "/var/lib/mmdaemon/models"
+ROW = '{"x": [[1, 2, 3, 4]]}'
 NAMESPACES = ("--fork", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child")
 
 
@@ -38,10 +41,10 @@ class Box:
         return done
 
     def start(self, *command: str, user: str = "") -> subprocess.Popen[str]:
-        """Start a command in the box."""
-        as_user = ("setpriv", "--reuid", user, "--regid", user, "--init-groups", "--") if user else ()
+        """Start a command in the box; it dies with the nsenter that is returned."""
+        as_user = ("--reuid", user, "--regid", user, "--init-groups") if user else ()
         return subprocess.Popen(
-            ["nsenter", "-t", str(self._pid), "-a", *as_user, *command],
+            ["nsenter", "-t", str(self._pid), "-a", "setpriv", "--pdeathsig", "KILL", *as_user, "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -56,6 +59,26 @@ class Box:
         place.write_bytes(data)
         place.chmod(0o644)
 
+    def deploy(self, name: str, data: bytes, mode: str = "644") -> None:
+        """Put a file into the model folder as alice does: a plain copy, with her umask."""
+        source = Path(f"/tmp/{name}")
+        self.put(source, data)
+        self.run("install", "-m", mode, str(source), f"{MODELS}/{name}", user="alice")
+
+    def wait(self, model: str) -> None:
+        """Wait until the newest file of a model serves."""
+        self.run("mmctl", "wait", model, "--timeout", "60", user="alice")
+
+    def predict(self, model: str) -> list[float]:
+        """Have alice ask for one row of four numbers."""
+        done = self.run("sh", "-c", f"echo '{ROW}' | mmctl --json predict {model} -i -", user="alice")
+        return list(json.loads(done.stdout)["outputs"][0]["data"][0])
+
+    def pids(self, model: str) -> list[int]:
+        """Return the processes of a model that has its own."""
+        models = json.loads(self.run("mmctl", "--json", "ps", user="alice").stdout)["models"]
+        return next(list(one["pids"]) for one in models if one["name"] == model)
+
     def property(self, name: str, unit: str = "mmdaemon.service") -> str:
         """Return one property of a unit."""
         return self.run("systemctl", "show", "--value", "--property", name, unit).stdout.strip()
@@ -63,6 +86,12 @@ class Box:
     def journal(self) -> str:
         """Return what the service logged."""
         return self.run("journalctl", "--no-pager", "-u", "mmdaemon").stdout
+
+    def records(self, *which: str) -> list[tuple[float, str]]:
+        """Return when, in seconds, and what was logged."""
+        lines = self.run("journalctl", "--no-pager", "--output=json", *which).stdout.splitlines()
+        found = [json.loads(line) for line in lines]
+        return [(int(one["__REALTIME_TIMESTAMP"]) / 1e6, str(one["MESSAGE"])) for one in found]
 
     def stop(self) -> None:
         """Leave nothing behind."""

@@ -35,10 +35,24 @@ def stage_bundle(source: Path, target: Path) -> dict[str, str]:
     shutil.copyfile(source / SAVED_MODEL_FILE, target / SAVED_MODEL_FILE)
     for name in _FOLDERS:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, copy_function=shutil.copyfile)
+            copy_folder(source / name, target / name)
     (target / "variables").mkdir(exist_ok=True)
     files = sorted(path for path in target.rglob("*") if path.is_file())
     return {path.relative_to(target).as_posix(): file_digest(path) for path in files}
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy what is in a folder, links followed, but no modes.
+
+    ``shutil.copytree`` copies those of folders, and a folder that inherited the set-group-ID bit of the service's inbox
+    has one that the confined service may not set.
+    """
+    target.mkdir()
+    for path in source.iterdir():
+        if path.is_dir():
+            copy_folder(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
 
 
 def describe_bundle(

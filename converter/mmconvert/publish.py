@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from mmconvert.bundle import is_bundle
+from mmconvert.bundle import copy_folder, is_bundle
 from mmwire.errors import ConvertError
 from mmwire.manifest import MODEL_SUFFIX
 
@@ -122,7 +122,7 @@ def write_bundle(staged: Path, folder: Path) -> None:
     hidden = _hidden(folder)
     try:
         try:
-            shutil.copytree(staged, hidden, copy_function=shutil.copyfile)
+            copy_folder(staged, hidden)
             for path in (hidden, *hidden.rglob("*")):
                 path.chmod((_FOLDER_MODE if path.is_dir() else _FILE_MODE) & ~_umask())
                 _sync(path)

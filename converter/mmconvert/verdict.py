@@ -87,6 +87,8 @@ def decide(census: Mapping[str, Any]) -> tuple[str, str]:
     if not any(weights.get(kind) for kind in _INTEGERS):
         if weights.get("FLOAT16"):
             return LITE_FLOAT, "weights in float16, arithmetic in float32"
+        if census["ops"].get("DENSIFY"):
+            return LITE_FLOAT, "weights and arithmetic are float32, the smallest weights left out"
         return LITE_FLOAT, "weights and arithmetic are float32"
     narrow = "int4 and int8" if weights.get("INT4") else "int8"
     if census.get("int16_ops"):

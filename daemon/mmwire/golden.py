@@ -91,6 +91,8 @@ def parse_goldens(entry: bytes) -> list[Golden]:
             return []
         inflate = zlib.decompressobj()
         reader = _Reader(inflate.decompress(entry[4 + length :], _MOST_BYTES))
+        if not inflate.eof:
+            raise ValueError(f"the data is cut short, or has more than {_MOST_BYTES} bytes")
         goldens = [
             Golden(
                 str(item["signature"]),

@@ -25,6 +25,7 @@ gzip -9n "$stage"/usr/share/man/man1/*.1
 install -D -m 644 LICENSE "$stage/usr/share/doc/mmdaemon/copyright"
 install -D -m 644 -t "$stage/usr/share/doc/mmdaemon" README.md CHANGELOG.md docs/*.md
 install -D -m 644 -t "$stage/usr/share/doc/mmdaemon/examples" systemd/examples/*.conf
+install -m 755 -t "$stage/usr/share/doc/mmdaemon/examples" systemd/examples/*.sh
 
 mkdir "$stage/DEBIAN"
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@THIS@/3.$minor/" \

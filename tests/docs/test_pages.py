@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mmwire.errors import CODES
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -32,6 +34,12 @@ def test_places_in_the_architecture_page_exist() -> None:
     roots = (ROOT, ROOT / "daemon", ROOT / "daemon/mmdaemon", ROOT / "converter", ROOT / "docs")
     for name in set(re.findall(r"`((?:[a-z]+/)+[a-z_]*(?:\.py|\.md)?)`", text)):
         assert any((root / name).exists() for root in roots), name
+
+
+def test_error_codes_of_the_operations_page_exist() -> None:
+    rows = re.findall(r"^\| (`[^|]*)\|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    named = {code for row in rows for code in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", row)}
+    assert len(named) > 10 and named <= set(CODES)
 
 
 @pytest.mark.parametrize("command", ["mmdaemon", "mmctl", "mmconvert"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon_process import BIN, LIMIT_S, DaemonProcess
+from daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess
 
 REAL = Path(os.environ.get("MM_REAL_MODELS", Path(__file__).parents[3] / "shared" / "models"))
 
@@ -61,6 +61,26 @@ def test_the_keyword_spotter_is_converted_published_and_answers(daemon: DaemonPr
         scores = next(iter(client.predict("kws", rows[:5], dequantize=True).values()))
     assert scores.shape == (5, 12)
     assert np.allclose(scores.sum(axis=1), 1, atol=0.05), "they are probabilities"
+
+
+@pytest.mark.tensorflow
+def test_the_keyword_spotter_dropped_as_it_is_answers_like_its_int8_form(tmp_path: Path) -> None:
+    """Keras 2 saved it with its optimizer's slots, which TensorFlow cannot load."""
+    daemon = DaemonProcess(tmp_path, environment={**QUICK, "MMDAEMON_MODELS_TENSORFLOW": "always"}).start()
+    try:
+        shutil.copytree(REAL / "kws_ref_model", daemon.models / ".kws.part")
+        (daemon.models / ".kws.part").rename(daemon.models / "kws")
+        shutil.copy(REAL / "kws_ref_model.tflite", daemon.models / "int8.tflite")
+        rows = np.random.default_rng(3).normal(size=(50, 49, 10, 1)).astype(np.float32)
+        with daemon.client() as client:
+            client.wait("kws", timeout=LIMIT_S)
+            client.wait("int8", timeout=LIMIT_S)
+            full = next(iter(client.predict("kws", rows).values()))
+            lite = next(iter(client.predict("int8", rows, dequantize=True).values()))
+    finally:
+        daemon.kill()
+    assert full.shape == (50, 12) and np.allclose(full.sum(axis=1), 1, atol=1e-5)
+    assert (full.argmax(axis=1) == lite.argmax(axis=1)).mean() >= 0.9
 
 
 def test_every_real_file_serves_and_rows_equal_single_calls(daemon: DaemonProcess) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +48,23 @@ def mmconvert(tmp_path, cache_home):
         return done
 
     return run
+
+
+@pytest.fixture
+def converted():
+    """Return the document of a run that must have been a success."""
+
+    def read(done):
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    return read
+
+
+@pytest.fixture
+def digits(saved_models):
+    """The options of a search on real digits."""
+    return ("--calibration", saved_models / "digits.npy", "--eval", saved_models / "digits_eval.npz", "--json")
 
 
 @pytest.fixture

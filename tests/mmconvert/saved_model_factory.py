@@ -1,10 +1,14 @@
 """Makes the SavedModels of these tests; run once a session in a process of its own: ``python FILE TARGET``."""
 
+import json
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import tensorflow as tf
+import tf_keras
+from sklearn.datasets import load_digits
 from tensorflow.core.protobuf import saved_model_pb2
 
 tf.keras.utils.set_random_seed(7)
@@ -32,6 +36,59 @@ def keras_image():
     return tf.keras.Sequential(
         [layers.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(3)]
     )
+
+
+def keras_digits(target):
+    """Write a trained CNN for handwritten digits as ``digits/`` and ``digits.keras``, and real rows for it."""
+    layers = tf.keras.layers
+    digits = load_digits()
+    rows = (digits.images[..., None] / 16).astype(np.float32)
+    model = tf.keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(64, "relu"),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile(tf.keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
+    model.fit(rows[:997], digits.target[:997], epochs=8, verbose=0)
+    model.export(target / "digits", verbose=False)
+    model.save(target / "digits.keras")
+    np.save(target / "digits.npy", rows[:200])
+    np.savez(target / "digits_eval.npz", x=rows[997:], labels=digits.target[997:])
+
+
+def keras_2_file(path):
+    """Write a ``.h5`` as the image models of MLPerf Tiny are: Keras 2, with its optimizer and with ``groups``."""
+    layers = tf_keras.layers
+    model = tf_keras.Sequential(
+        [
+            layers.Input((16, 16, 3)),
+            layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.Conv2D(16, 1, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(1).random((32, 16, 16, 3)).astype(np.float32)
+    model.fit(x, np.arange(32) % 2, verbose=0)
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "DepthwiseConv2D":
+                layer["config"]["groups"] = 1
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = "2.3.0-tf"
 
 
 class Stub(tf.Module):
@@ -67,6 +124,10 @@ class Stub(tf.Module):
     @tf.function(input_signature=[spec(1, 4)])
     def step(self, x):
         return {"sum": self.total.assign_add(x) * 1.0}
+
+    @tf.function(input_signature=[spec(1, 4)])
+    def scaled(self, x):
+        return {"sum": self.total.assign_add(2.0 * x) * 1.0}
 
     @tf.function(input_signature=[spec(None, 4, name="a"), spec(None, 1, dtype=tf.int32, name="b")])
     def pair(self, a, b):
@@ -114,6 +175,8 @@ def main(target):
     (target / "classifier" / "assets").mkdir(exist_ok=True)
     (target / "classifier" / "assets" / "labels.txt").write_text("ant\nbee\ncat\ndog\n")
     tf.saved_model.save(model, str(target / "orphan"))
+    keras_digits(target)
+    keras_2_file(target / "keras_2.h5")
     keras_image().export(target / "image", verbose=False)
     inputs = tf.keras.Input((6, 4))
     lstm = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(tf.keras.layers.LSTM(8)(inputs)))
@@ -122,6 +185,7 @@ def main(target):
     for name in ("svd", "inverse", "loop", "step", "pair", "text", "python", "any_size", "blows_up"):
         tf.saved_model.save(stub, str(target / name), signatures={"serving_default": getattr(stub, name)})
     tf.saved_model.save(stub, str(target / "two"), signatures={"encode": stub.encode, "decode": stub.decode})
+    tf.saved_model.save(stub, str(target / "steps"), signatures={"step": stub.step, "scaled": stub.scaled})
     tf.saved_model.save(stub, str(target / "slots"), signatures={"only": stub.encode})
     add_slots(target / "slots")
     tf.saved_model.save(tf.Module(), str(target / "bare"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,20 +9,27 @@ from pathlib import Path
 
 import pytest
 
+import tiny_tflite as tiny
 from booted_box import Box
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def package() -> Path:
+    """The Debian package of this tree."""
     if not os.environ.get("MM_SYSTEMD"):
         pytest.skip("a long one: make test-systemd")
     if os.geteuid() != 0 or not Path("/lib/systemd/systemd").exists() or shutil.which("nsenter") is None:
         pytest.skip("booting a systemd of its own needs root, systemd and nsenter")
     if not os.environ.get("MM_DEB_IS_FRESH"):
         subprocess.run(["make", "-C", ROOT, "deb"], check=True, stdout=subprocess.DEVNULL)
-    [package] = (ROOT / "dist").glob("mmdaemon_*.deb")
+    [made] = (ROOT / "dist").glob("mmdaemon_*.deb")
+    return made
+
+
+@pytest.fixture(scope="session")
+def box(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     made = Box(tmp_path_factory.mktemp("box"))
     try:
         made.run("dpkg", "--install", str(package))
@@ -30,3 +38,21 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def newer_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same package under a higher version."""
+    folder = tmp_path_factory.mktemp("newer")
+    subprocess.run(["dpkg-deb", "--raw-extract", package, folder / "tree"], check=True)
+    control = folder / "tree/DEBIAN/control"
+    control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+upgrade", control.read_text(), flags=re.MULTILINE))
+    made = folder / "newer.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--build", folder / "tree", made], check=True, stdout=subprocess.DEVNULL)
+    return made
+
+
+@pytest.fixture
+def model(box: Box) -> None:
+    box.deploy("one.tflite", tiny.add_constant(1))
+    box.wait("one")

@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from mmconvert.child import quantizer
 from mmconvert.child.census import list_operations, take_census
 from mmconvert.child.golden import record
+from mmconvert.child.pruning import prune
 from mmconvert.child.serve import serve
 from mmconvert.child.stopwatch import count_partitions, measure_latency, measure_memory
 from mmconvert.child.tensor import describe_signatures, from_model, to_model
@@ -65,6 +66,13 @@ def quantize(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def prune_weights(request: dict[str, Any]) -> dict[str, Any]:
+    """Write the model with a share of the weights of its 1x1 convolutions left out."""
+    content = prune(Path(request["model"]).read_bytes(), request["share"])
+    Path(request["output"]).write_bytes(content)
+    return {}
+
+
 def time_models(request: dict[str, Any]) -> dict[str, Any]:
     """Answer with the latency of models in interleaved rounds."""
     models = {name: Path(path) for name, path in request["models"].items()}
@@ -102,6 +110,7 @@ def main() -> None:
             "run": run,
             "ranges": measure_ranges,
             "candidate": quantize,
+            "prune": prune_weights,
             "time": time_models,
             "weigh": weigh_models,
             "goldens": record_goldens,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Rules = list[dict[str, Any]]
@@ -31,6 +31,7 @@ class Recipe:
         rules: In litert-quantizer's own form; empty for the float model as it is.
         is_calibrated: Whether it needs the ranges of the activations.
         kept_float: Names of output tensors whose operations stay in floating point.
+        pruned_share: Of the weights of 1x1 convolutions, left out before anything else.
     """
 
     name: str
@@ -38,12 +39,13 @@ class Recipe:
     rules: Rules
     is_calibrated: bool = False
     kept_float: tuple[str, ...] = ()
+    pruned_share: float = 0.0
 
     def keeping_float(self, outputs: Iterable[str]) -> Recipe:
         """Return the recipe with these operations left in floating point."""
         kept = (*self.kept_float, *outputs)
         rules = [*self.rules, *(keep_float(output) for output in kept[len(self.kept_float) :])]
-        return Recipe(self.name, self.meaning, rules, self.is_calibrated, kept)
+        return replace(self, rules=rules, kept_float=kept)
 
 
 def keep_float(output: str) -> dict[str, Any]:
@@ -98,6 +100,8 @@ DENSE_INT4 = Recipe(
     [_DYNAMIC, _KEEP_DEPTHWISE, _rule(_WEIGHTS_INT4, operation="FULLY_CONNECTED")],
 )
 TENSORFLOW_INT8 = Recipe("tensorflow_int8", "everything in int8, by TensorFlow's own quantizer", [], True)
+# Two thirds are what XNNPACK's sparse kernels ask for.
+PRUNED = Recipe("pruned_70", "the smallest 70 % of the weights of 1x1 convolutions left out", [], pruned_share=0.7)
 
 RECIPES = {
     recipe.name: recipe
@@ -110,6 +114,7 @@ RECIPES = {
         FLOAT16,
         DENSE_INT4,
         INT16X8,
+        PRUNED,
         TENSORFLOW_INT8,
     )
 }
@@ -135,6 +140,8 @@ def recipes_for(preset: str, ops: Iterable[str], has_calibration: bool) -> list[
         tried = [DYNAMIC_INT8 if recipe is DYNAMIC_INT8_DENSE else recipe for recipe in tried]
     if "FULLY_CONNECTED" not in present:
         tried = [recipe for recipe in tried if recipe is not DENSE_INT4]
+    if "CONV_2D" not in present:
+        tried = [recipe for recipe in tried if recipe is not PRUNED]
     found = [recipe for recipe in tried if recipe not in (FLOAT32, TENSORFLOW_INT8)]
     found = [recipe for recipe in found if has_calibration or not recipe.is_calibrated]
     return list({recipe.name: recipe for recipe in found}.values())

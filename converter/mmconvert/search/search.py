@@ -72,6 +72,7 @@ class Search:
         self._measure(baseline)
         self._try_one_row(baseline, score)
         chosen, reason = choose(baseline, self.candidates, self.objective)
+        self._tell_of_pruning(baseline, chosen)
         return chosen, self._document(baseline, chosen, reason, score)
 
     def _find(self, recipe: Recipe) -> Candidate:
@@ -125,6 +126,14 @@ class Search:
             source = baseline.recipe if recipe == FLOAT32.name else best.recipe
             self._try(source, score, is_static=True)
         self._measure(baseline)
+
+    def _tell_of_pruning(self, baseline: Candidate, chosen: Candidate) -> None:
+        """Note why pruning was not chosen, where there was something to prune."""
+        for candidate in self.candidates:
+            if candidate.recipe.pruned_share and candidate.path is not None and candidate is not chosen:
+                ratio = speedup(baseline, candidate).estimate
+                why = candidate.refusal or f"{ratio:.2f} times as fast as float32, {candidate.bytes:,} bytes"
+                self.notes.append(f"pruning does not pay ({candidate.name}: {why})")
 
     def _batches_pay(self, baseline: Candidate) -> bool:
         assert baseline.path is not None and baseline.latency_ms is not None

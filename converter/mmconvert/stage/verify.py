@@ -138,18 +138,18 @@ class Verifier:
     def _find_batches(self, candidate: Candidate) -> list[int]:
         """Return the numbers of rows that the file runs at once with the answers that it gives one by one."""
         signature = self._subject.signatures[0]
-        rows = self._rows(signature.name)[0]
+        rows = self._rows(signature.name)[0][: _BATCHES[-1]]
         works = [1]
         assert candidate.path is not None
         if not signature.takes_batches or candidate.is_static:
             return works
-        alone = self._produced.answer(candidate.path, signature.name, rows[: _BATCHES[-1]])
+        alone = self._produced.answer(candidate.path, signature.name, rows)
         for size in _BATCHES:
-            if size > len(rows):
-                break
+            some = [index % len(rows) for index in range(size)]
             try:
-                (together,) = self._produced.answer(candidate.path, signature.name, [join_feeds(rows[:size])])
-                wanted = join_feeds(alone[:size])
+                batch = join_feeds([rows[index] for index in some])
+                (together,) = self._produced.answer(candidate.path, signature.name, [batch])
+                wanted = join_feeds([alone[index] for index in some])
             except (ConvertError, ValueError):  # refused, or outputs without a dimension for rows
                 break
             if any(not _is_close(wanted[name], together[name]) for name in wanted):

@@ -91,6 +91,8 @@ class Maker:
             assert self._dataset is not None
             feeds = {name: rows.calibration.feeds for name, rows in self._dataset.signatures.items()}
             candidate.path = self._original.quantize(feeds)
+        elif recipe.pruned_share:
+            candidate.path = self._produced.prune(source, recipe.pruned_share)
         else:
             ranges = self.ranges()["ranges"] if recipe.is_calibrated else None
             candidate.path = self._produced.quantize(source, recipe.rules, ranges)

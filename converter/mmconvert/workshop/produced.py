@@ -97,6 +97,18 @@ class Produced:
         key = [file_digest(model), recipe, ranges, self._versions]
         return self._cache.get("candidate", key, make) / _MODEL_FILE
 
+    def prune(self, model: Path, share: float) -> Path:
+        """Return the model with this share of the weights of its 1x1 convolutions left out.
+
+        Raises:
+            ConvertError: ``OP_UNSUPPORTED``, it has no such convolution; or the child ended.
+        """
+
+        def make(place: Path) -> None:
+            self._worker.call("prune", model=str(model), share=share, output=str(place / _MODEL_FILE))
+
+        return self._cache.get("pruned", [file_digest(model), share, self._versions], make) / _MODEL_FILE
+
     def measure_latency(self, models: Mapping[str, Path], rounds: int, rows: int = 1) -> dict[str, list[float]]:
         """Return the milliseconds of one run in each of some interleaved rounds, by model.
 

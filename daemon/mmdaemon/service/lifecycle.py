@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -19,7 +20,8 @@ from mmdaemon.service.notify import Notifier
 from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_CHECK = signal.SIGUSR1  # from the daemon to itself: a model with a shorter limit serves, check sooner
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, _CHECK)
 _STATUS_S = 2.0  # between two looks whether it is stopped before it was ready
 _DRAIN_STEP_S = 0.01
 
@@ -69,6 +71,7 @@ class Lifecycle:
         self._reread = reread
         self._notifier = notifier
         self._has_watchdog = has_watchdog
+        self._next_check = 0.0
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
@@ -78,15 +81,15 @@ class Lifecycle:
         LOG.info("serving on %s, models from %s", self._config.paths.socket, self._config.paths.models)
         threading.Thread(target=self._announce, name="mm-status", daemon=True).start()
         while True:
-            wait_s = max(0.0, self._check_health() - time.monotonic())
-            received = signal.sigtimedwait(SIGNALS, wait_s)
+            self._check_health()
+            received = signal.sigtimedwait(SIGNALS, max(0.0, self._next_check - time.monotonic()))
             if received is not None and received.si_signo == signal.SIGHUP:
                 self._reload()
-            elif received is not None:
+            elif received is not None and received.si_signo != _CHECK:
                 return self._drain(signal.Signals(received.si_signo).name)
 
-    def _check_health(self) -> float:
-        """Look for what hangs and tell systemd; return when to look again."""
+    def _check_health(self) -> None:
+        """Look for what hangs, tell systemd, and set when to look again."""
         now = time.monotonic()
         is_healthy = self._app.health.check(now)
         if self._has_watchdog and is_healthy:
@@ -94,7 +97,7 @@ class Lifecycle:
         elif self._has_watchdog:
             LOG.error("systemd is asked to restart the service")
             self._notifier.trigger_watchdog()
-        return self._app.health.next_check(now)
+        self._next_check = self._app.health.next_check(now)
 
     def _announce(self) -> None:
         """Say READY once every model of the first look serves or is known not to; then keep the status line true."""
@@ -111,6 +114,8 @@ class Lifecycle:
             before, status = status, self._status()
             if status != before:
                 self._notifier.status(status)
+            if self._app.health.next_check(time.monotonic()) < self._next_check:
+                os.kill(os.getpid(), _CHECK)
 
     def _status(self) -> str:
         return f"{self._counts()}; {self._app.loop.connections} clients"

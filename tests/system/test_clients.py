@@ -1,0 +1,109 @@
+"""Clients of the library while the service stops, starts, dies and is upgraded: they wait, none fails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import tiny_tflite as tiny
+from booted_box import MODELS, Box
+from daemon_process import wait_for
+
+
+class Clients:
+    """Four clients of the library that ask without a pause, as alice."""
+
+    CODE = (
+        "import sys, numpy as np\nfrom mmclient import Client\nx = np.ones((1, 4), np.float32)\n"
+        "with Client('/run/mmdaemon.sock') as mm:\n"
+        "    while True:\n"
+        "        out = mm.predict('one', x)['y']\n"
+        "        assert out.tolist() == [[2, 2, 2, 2]], out\n"
+        "        print(1, flush=True)\n"
+    )
+
+    def __init__(self, box: Box) -> None:
+        self._processes = [box.start("/usr/lib/mmdaemon/bin/python", "-c", self.CODE, user="alice") for _ in range(4)]
+        self.answers = [0] * 4
+        self._threads = [threading.Thread(target=self._count, args=(number,)) for number in range(4)]
+        for thread in self._threads:
+            thread.start()
+
+    def _count(self, number: int) -> None:
+        output = self._processes[number].stdout
+        assert output is not None
+        for _ in output:
+            self.answers[number] += 1
+
+    def go_on(self) -> None:
+        """Wait until every one of them got ten more answers."""
+        before = list(self.answers)
+        wait_for("all are answered", lambda: all(b + 10 <= now for b, now in zip(before, self.answers, strict=True)))
+
+    def end(self) -> list[str]:
+        """Stop them; return what each said of a failure."""
+        alive = [process.poll() is None for process in self._processes]
+        for process in self._processes:
+            process.kill()
+        for thread in self._threads:
+            thread.join()
+        said = [process.communicate()[1].strip().splitlines()[-1:] for process in self._processes]
+        return [str(lines) for fine, lines in zip(alive, said, strict=True) if not fine]
+
+
+@contextlib.contextmanager
+def clients_that_only_wait(box: Box) -> Iterator[Clients]:
+    """Four clients that get answers before, during and after, and never an error."""
+    clients = Clients(box)
+    try:
+        yield clients
+        clients.go_on()
+    finally:
+        failures = clients.end()
+    assert failures == []
+    print(f"requests answered: {sum(clients.answers)}, failed: {len(failures)}")
+
+
+def test_clients_only_wait_over_restarts(box: Box, model: None) -> None:
+    with clients_that_only_wait(box) as clients:
+        for _ in range(20):
+            clients.go_on()
+            box.run("systemctl", "restart", "mmdaemon")
+
+
+def test_a_daemon_that_dies_again_and_again_is_started_again_and_clients_only_wait(box: Box, model: None) -> None:
+    """More often than systemd's own limit of starts, 5 in 10 seconds, would let it."""
+    with clients_that_only_wait(box) as clients:
+        for signal in ("KILL", "SEGV") * 4:
+            clients.go_on()
+            before = box.property("MainPID")
+            box.run("systemctl", "kill", "--kill-whom=main", f"--signal={signal}", "mmdaemon")
+            wait_for("another one runs", lambda before=before: box.property("MainPID") not in ("0", before))
+
+
+def test_clients_only_wait_over_an_upgrade(box: Box, model: None, newer_package: Path) -> None:
+    with clients_that_only_wait(box) as clients:
+        clients.go_on()
+        before = box.property("MainPID")
+        box.put(Path("/tmp/newer.deb"), newer_package.read_bytes())
+        box.run("dpkg", "--install", "/tmp/newer.deb")
+        assert box.property("MainPID") not in ("0", before)
+    assert box.run("dpkg-query", "--show", "--showformat=${Version}", "mmdaemon").stdout.endswith("+upgrade")
+
+
+def test_a_stop_answers_what_was_accepted(box: Box) -> None:
+    box.deploy("slow.tflite", tiny.countdown())
+    box.wait("slow")
+    ask = "echo '[3000000]' | mmctl --json predict slow -i -"
+    with box.start("sh", "-c", ask, user="alice") as request:
+        wait_for("it computes", lambda: '"busy": 1' in box.run("mmctl", "--json", "ps", user="alice").stdout)
+        box.run("systemctl", "stop", "mmdaemon.service")
+        stdout, stderr = request.communicate()
+    assert request.returncode == 0, stderr
+    assert json.loads(stdout)["outputs"][0]["data"] == [100]
+    assert box.property("Result") == "success"
+    box.run("rm", f"{MODELS}/slow.tflite")
+    assert box.predict("one") == [2, 3, 4, 5], "the socket starts the service again"
