@@ -273,7 +273,7 @@ class Reconciler:
             try:
                 result = future.result()
             except Exception as error:
-                log_bug(f"loading {source.name}", error, source.name)
+                log_bug(f"loading {source.name}", error, source.name, number)
                 result = Refused(InternalError("INTERNAL", f"a bug in the daemon: {error}"), number)
             with self._changed:
                 self._results.append((source, result))

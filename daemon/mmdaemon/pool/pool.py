@@ -14,7 +14,7 @@ from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
 from mmdaemon.scheduler.scheduler import Scheduler
-from mmdaemon.telemetry.log import log_bug
+from mmdaemon.telemetry.log import LOG, about, log_bug
 from mmwire.errors import CapacityError, InternalError, MmError, RequestError
 
 
@@ -113,6 +113,7 @@ class Pool:
                     queue_us = int((lease.started - request.arrived) * 1e6)
                     request.reply_to.on_answer(request, version, answer, queue_us, int((ended - lease.started) * 1e6))
                 else:
+                    _log_failure(lease, error)
                     request.reply_to.on_error(request, error)
             except Exception as bug:
                 _log_bug("replying for", request, bug)  # the lease that follows must not be lost with it
@@ -217,7 +218,7 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
     except MmError as error:
         return None, error
     except Exception as error:
-        _log_bug("running", request, error)
+        _log_bug("running", request, error, lease.deployment.version)
         return None, InternalError(
             "INTERNAL", f"a bug in the daemon: {type(error).__name__}", "its log has the details"
         )
@@ -228,5 +229,13 @@ def _nobody() -> None:
     """Nobody to wake yet."""
 
 
-def _log_bug(doing: str, request: Request, bug: Exception) -> None:
-    log_bug(f"{doing} {request.model!r}", bug, request.model, request.request_id)
+def _log_failure(lease: Lease, error: MmError) -> None:
+    """Log what its caller is told; at the level that nobody has on unless he looks for something."""
+    request, version = lease.request, lease.deployment.version
+    extra = about(request.model, version, request.request_id, error, request.spec.name)
+    LOG.debug("%s version %d, request %d: %s", request.model, version, request.request_id, error, extra=extra)
+
+
+def _log_bug(doing: str, request: Request, bug: Exception, version: int = 0) -> None:
+    version = version or request.version
+    log_bug(f"{doing} {request.model!r}", bug, request.model, version, request.request_id, request.spec.name)

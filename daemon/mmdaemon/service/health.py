@@ -166,4 +166,4 @@ def _about(trouble: Trouble, error: InferenceError | None = None) -> dict[str, d
     if trouble.lease is None:
         return about(error=error)
     request = trouble.lease.request
-    return about(request.model, trouble.lease.deployment.version, request.request_id, error)
+    return about(request.model, trouble.lease.deployment.version, request.request_id, error, request.spec.name)

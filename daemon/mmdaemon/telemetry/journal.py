@@ -61,7 +61,7 @@ class JournalHandler(logging.Handler):
         address: The journal's socket.
         otherwise: Takes what the socket does not: too large, too many, no journal.
 
-    Thread: any; never blocks.
+    Thread: any; waits for nobody, unless it has to take the other way.
     """
 
     def __init__(self, address: Path, otherwise: logging.Handler) -> None:

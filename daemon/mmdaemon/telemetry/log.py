@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmdaemon.telemetry.journal import JOURNAL_SOCKET, JournalHandler, PriorityFormatter, leads_to_journal
@@ -36,8 +39,41 @@ def log_handler(environment: Mapping[str, str], journal: Path = JOURNAL_SOCKET) 
     return JournalHandler(journal, stream) if journal.is_socket() else stream
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a thread works on, for code that is not told its name: a runtime loads a file, whosever it is."""
+
+    model: str = ""
+    version: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.model} version {self.version}" if self.model else "a model"
+
+
+_subject: ContextVar[Subject] = ContextVar("subject", default=Subject())  # noqa: B039 - it is frozen
+
+
+@contextmanager
+def working_on(model: str, version: int) -> Iterator[None]:
+    """Let ``subject`` return this in the block, in this thread."""
+    token = _subject.set(Subject(model, version))
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+def subject() -> Subject:
+    """Return what this thread works on."""
+    return _subject.get()
+
+
 def about(
-    model: str = "", version: int = 0, request: int | None = None, error: BaseException | None = None
+    model: str = "",
+    version: int = 0,
+    request: int | None = None,
+    error: BaseException | None = None,
+    signature: str = "",
 ) -> dict[str, dict[str, object]]:
     """Return the ``extra`` of a log line: what it is about, as fields of the journal.
 
@@ -46,6 +82,7 @@ def about(
         version: Its version: VERSION.
         request: The caller's number of it: REQUEST.
         error: What went wrong, by its code: ERROR_CODE.
+        signature: Which of the model's: SIGNATURE.
     """
     fields: dict[str, object] = {}
     if model:
@@ -54,12 +91,21 @@ def about(
         fields["VERSION"] = version
     if request is not None:
         fields["REQUEST"] = request
+    if signature:
+        fields["SIGNATURE"] = signature
     if error is not None:
         fields["ERROR_CODE"] = error.code if isinstance(error, MmError) else "INTERNAL"
     return {"about": fields}
 
 
-def log_bug(doing: str, error: BaseException, model: str = "", request: int | None = None) -> None:
+def log_bug(
+    doing: str,
+    error: BaseException,
+    model: str = "",
+    version: int = 0,
+    request: int | None = None,
+    signature: str = "",
+) -> None:
     """Log a bug of ours with its traceback; the only place where one is printed."""
-    extra = about(model, request=request, error=error)
+    extra = about(model, version, request, error, signature)
     LOG.error("bug while %s; please report it", doing, exc_info=error, extra=extra)

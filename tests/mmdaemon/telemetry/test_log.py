@@ -84,3 +84,4 @@ def test_a_refused_start_is_an_error_with_its_code(tmp_path: Path) -> None:
     if not Path("/run/systemd/journal/socket").is_socket():
         assert heard.startswith("<3>")
         assert "cores" in heard
+        assert plain.stderr.split("hint: ")[1].strip() in heard
