@@ -16,7 +16,8 @@ from mmdaemon.config.load import load_config
 from mmdaemon.config.schema import Config
 from mmdaemon.probe.limit import Limits
 from mmdaemon.probe.probe import Probe
-from mmdaemon.telemetry.log import set_up_log
+from mmdaemon.telemetry.journal import leads_to_journal
+from mmdaemon.telemetry.log import LOG, about, set_up_log
 from mmwire.errors import MmError
 
 
@@ -74,13 +75,17 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
 
 
 def main() -> None:
-    """Run the command; a refused start is one line on stderr, never a traceback."""
+    """Run the command; a refused start is said on stderr or in the journal, never as a traceback."""
     try:
         command.main(standalone_mode=True)
     except MmError as error:
-        print(f"mmdaemon: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
+        if leads_to_journal(sys.stderr.fileno(), os.environ):
+            set_up_log("error")
+            LOG.error("%s%s", error, f"; {error.hint}" if error.hint else "", extra=about(error=error))
+        else:
+            print(f"mmdaemon: {error.message}", file=sys.stderr)
+            if error.hint:
+                print(f"  hint: {error.hint}", file=sys.stderr)
         sys.exit(error.exit_status)
 
 

@@ -33,7 +33,7 @@ ARROWS: dict[str, set[str]] = {
     "mmdaemon.runtime": {"mmdaemon.telemetry"},
     # the model path
     "mmdaemon.folder": set(),
-    "mmdaemon.store": {"mmdaemon.folder"},
+    "mmdaemon.store": {"mmdaemon.folder", "mmdaemon.telemetry"},
     "mmdaemon.probe": {"mmdaemon.store", "mmdaemon.runtime", "mmdaemon.telemetry"},
     "mmdaemon.executor": {
         "mmdaemon.runtime",
@@ -90,8 +90,6 @@ OUTSIDE: dict[str, set[str]] = {
     "mmdaemon.__main__": {"click"},
     "mmdaemon.folder": {"watchdog"},
     "mmdaemon.runtime": {"numpy", "ai_edge_litert", "tflite_runtime", "tensorflow"},
-    "mmdaemon.service": {"systemd"},
-    "mmdaemon.telemetry": {"systemd"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper_functions", "manager", "managers", "common", "misc"}
 MOST_LINES = 300

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.scheduler import Scheduler
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 
 _MIB = 1024 * 1024
 
@@ -85,4 +85,7 @@ class Budget:
                 is_stopped = scheduler.evict(deployment)
             if is_stopped:
                 taken_mb = taken_bytes // _MIB
-                LOG.info("%s is stopped until its next request; %d MiB were taken", deployment.name, taken_mb)
+                extra = about(deployment.name, deployment.version)
+                LOG.info(
+                    "%s is stopped until its next request; %d MiB were taken", deployment.name, taken_mb, extra=extra
+                )

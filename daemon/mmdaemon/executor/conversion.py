@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
 
 _NICE = 10
@@ -50,9 +50,9 @@ class Conversion:
                     "STORE_FAILED", f"there is no place to convert {name} in: {error.strerror}", retryable=True
                 ) from None
             try:
-                LOG.info("%s is being converted", name)
+                LOG.info("%s is being converted", name, extra=about(name))
                 outcome = self._run(source, name, folder)
-                LOG.info("%s is converted: %s, %s", name, outcome["verdict"], outcome["reason"])
+                LOG.info("%s is converted: %s, %s", name, outcome["verdict"], outcome["reason"], extra=about(name))
                 yield Path(outcome["published"])
             finally:
                 shutil.rmtree(folder, ignore_errors=True)

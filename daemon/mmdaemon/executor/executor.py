@@ -118,7 +118,7 @@ class Executor:
             child.close()
             raise
         instances.append(instance)
-        LOG.debug("process %d runs %s", child.pid, self.name)
+        LOG.debug("process %d runs %s", child.pid, child.subject, extra=child.about())
         return instance
 
     def _ask(self, child: ChildProcess, path: str, order: Order) -> dict[str, Any]:
@@ -147,18 +147,35 @@ class Executor:
         was_killed = child.was_told
         if not child.ended.wait(5.0):
             return InternalError("INTERNAL", "the model's process closed its connection", retryable=True)
-        LOG.warning("the model's process %s; its last words: %s", child.how, child.detail or "none")
+        error: MmError
         if was_killed:
             limit_s = self._limits.start_s
             message = f"the model's process did not answer within {limit_s:g} s"
-            return ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
-        if child.is_starved:
-            return too_large(self._limits.memory_bytes)
-        return ModelError("MODEL_CRASHED", f"the model's process {child.how} while it loaded", "the log has the rest")
+            error = ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
+        elif child.is_starved:
+            error = too_large(self._limits.memory_bytes)
+        else:
+            message = f"the model's process {child.how} while it loaded"
+            error = ModelError("MODEL_CRASHED", message, "the log has the rest")
+        _log_end(child, error)
+        return error
 
     def _on_end(self, child: ChildProcess, instances: list[ProcessInstance]) -> None:
         if child.was_told:
             return
         for instance in instances:
-            LOG.warning("the process of a model (%d) %s; its last words: %s", child.pid, child.how, child.detail or "-")
+            _log_end(child)
             self._on_lost(instance)
+
+
+def _log_end(child: ChildProcess, error: MmError | None = None) -> None:
+    """Log how a process ended that nobody wanted to end."""
+    last_words = child.detail or "none"
+    LOG.warning(
+        "the process of %s (%d) %s; its last words: %s",
+        child.subject,
+        child.pid,
+        child.how,
+        last_words,
+        extra=child.about(error),
+    )

@@ -15,7 +15,8 @@ from typing import Any
 from mmdaemon.executor.arena import Arena, open_arena
 from mmdaemon.executor.memory import is_out_of_memory
 from mmdaemon.executor.message import Order, Run, receive, send
-from mmwire.errors import InternalError
+from mmdaemon.telemetry.log import about, subject
+from mmwire.errors import InternalError, MmError
 
 _SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon itself
 _STOP_S = 5.0
@@ -27,6 +28,7 @@ class ChildProcess:
     """One child.
 
     Attributes:
+        subject: Whose process it is, for the log.
         arena: The memory shared with it.
         ended: Set once it has ended and ``how`` says how.
         how: One clause for people.
@@ -36,6 +38,7 @@ class ChildProcess:
     """
 
     def __init__(self) -> None:
+        self.subject = subject()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         noise_out, noise_in = os.pipe2(os.O_CLOEXEC)
         shared = open_arena()
@@ -100,6 +103,10 @@ class ChildProcess:
     def control(self) -> int:
         """The descriptor that becomes readable when it answers or ends."""
         return self._control.fileno()
+
+    def about(self, error: MmError | None = None) -> dict[str, dict[str, object]]:
+        """Return the ``extra`` of a log line on it."""
+        return about(self.subject.model, self.subject.version, error=error)
 
     def send(self, message: Order | Run, descriptors: tuple[int, ...] = ()) -> None:
         """Ask it something.

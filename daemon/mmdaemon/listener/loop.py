@@ -22,7 +22,7 @@ from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.peer import Peer
 from mmdaemon.pool.pool import Pool
 from mmdaemon.scheduler.lease import Lease
-from mmdaemon.telemetry.log import LOG, log_bug
+from mmdaemon.telemetry.log import LOG, about, log_bug
 from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
 from mmwire.frame import Limits
@@ -201,7 +201,13 @@ class Loop:
                     if not more:
                         break
         except RemoteWireError as error:
-            LOG.info("client pid %d uid %d broke the protocol: %s", peer.pid, peer.uid, error.message)
+            LOG.info(
+                "client pid %d uid %d broke the protocol: %s",
+                peer.pid,
+                peer.uid,
+                error.message,
+                extra=about(error=error),
+            )
             peer.send((message.error(0, error).to_bytes(),))
             if not peer.end():
                 self._close(peer)

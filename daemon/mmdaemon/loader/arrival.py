@@ -165,7 +165,7 @@ class Arrival:
         threads = min(options.threads or (cores if way is Way.TENSORFLOW else 1), cores)
         verdict = None if way is Way.TENSORFLOW else self._verdict(blob, threads)
         traits = Traits(verdict.batch, ModelState(verdict.state)) if verdict is not None else Traits()
-        recipe = Recipe(runtime, blob, threads, traits)
+        recipe = Recipe(source.name, number, runtime, blob, threads, traits)
         instance = self._instances.load(recipe)
         facts: Mapping[str, Any] = verdict.as_dict() if verdict is not None else getattr(instance, "facts", {})
         most = options.max_instances or (1 if way is Way.TENSORFLOW else cores)

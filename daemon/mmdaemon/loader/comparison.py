@@ -16,7 +16,7 @@ from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmdaemon.swap.swap import Swap
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import MmError
 
 # Says whether a source has settled: None, or when to look again in monotonic seconds.
@@ -126,7 +126,7 @@ class Comparison:
     def _take_problem(self, name: str, problem: MmError | None) -> None:
         model = self._registry.model(name)
         if problem is not None and (model.problem is None or model.problem.message != problem.message):
-            LOG.warning("%s: %s", name, problem)
+            LOG.warning("%s: %s", name, problem, extra=about(name, error=problem))
         model.problem = problem
         if problem is not None:
             self._swap.explain_absence(name, quarantined(name, problem))
@@ -187,7 +187,7 @@ class Comparison:
         at = self._memory.missing_since(name, now) + self.retire_grace_s
         if now < at:
             return at
-        LOG.info("%s is gone from the folder: retired", name)
+        LOG.info("%s is gone from the folder: retired", name, extra=about(name))
         self.overtaken.discard(name)
         self._memory.on_present(name)
         self._memory.clear_unloaded(name)
@@ -229,16 +229,17 @@ class Comparison:
 
     def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:
         name, error, version = source.name, refused.error, refused.version
+        extra = about(name, version, error=error)
         told: MmError
         if version != number:
             self._leave_loading(name, number, None)
         if error.retryable:
             wait_s = self._memory.on_later(source, version, now)
-            LOG.warning("%s version %d is tried again in %g s: %s", name, version, wait_s, error)
+            LOG.warning("%s version %d is tried again in %g s: %s", name, version, wait_s, error, extra=extra)
             state, told = VersionState.LOADING, loading(name, error)
         else:
             self._memory.on_bad(source, version)
-            LOG.warning("%s version %d is quarantined: %s", name, version, error)
+            LOG.warning("%s version %d is quarantined: %s", name, version, error, extra=extra)
             state, told = VersionState.QUARANTINED, quarantined(name, error)
         model = self._registry.model(name)
         if version == model.serving:

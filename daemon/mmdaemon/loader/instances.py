@@ -10,15 +10,26 @@ from dataclasses import dataclass
 from mmdaemon.runtime.interface import Instance, Runtime, Traits
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.blob import OpenBlob
-from mmdaemon.telemetry.log import LOG, log_bug
+from mmdaemon.telemetry.log import LOG, about, log_bug, working_on
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError
 from mmwire.tensor import SignatureSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What it takes to load one more instance."""
+    """What it takes to load one more instance.
 
+    Attributes:
+        model: What it is called, for the log.
+        version: Which one it is, for the log.
+        runtime: Loads it.
+        blob: Its bytes.
+        threads: Of one invocation.
+        traits: What the probe found.
+    """
+
+    model: str
+    version: int
     runtime: Runtime
     blob: OpenBlob
     threads: int
@@ -45,10 +56,11 @@ class Instances:
         Raises:
             MmError: The runtime refuses.
         """
-        instance = recipe.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
-        for name, spec in instance.signatures.items():
-            _warm_up(instance, name, spec)
-        return instance
+        with working_on(recipe.model, recipe.version):
+            instance = recipe.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
+            for name, spec in instance.signatures.items():
+                _warm_up(instance, name, spec)
+            return instance
 
     def adopt(self, deployment: Deployment, recipe: Recipe) -> None:
         """Keep what is needed to add to a deployment, until it is released."""
@@ -94,10 +106,11 @@ class Instances:
         try:
             return self.load(recipe)
         except MmError as error:
-            LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error)
+            extra = about(deployment.name, deployment.version, error=error)
+            LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error, extra=extra)
             return error
         except Exception as error:
-            log_bug(f"adding an instance of {deployment.name}", error)
+            log_bug(f"adding an instance of {deployment.name}", error, deployment.name, deployment.version)
             return InternalError("INTERNAL", f"a bug in the daemon: {type(error).__name__}")
 
     def _submit(self, task: Callable[[], None]) -> None:

@@ -228,7 +228,7 @@ class Reconciler:
             try:
                 self._comparison.on_result(source, result, now)
             except Exception as error:
-                log_bug(f"taking up {source.name}", error)  # the other results must not be lost with it
+                log_bug(f"taking up {source.name}", error, source.name)  # the other results must not be lost with it
         return any(
             isinstance(result, Refused) or source.name in self._comparison.overtaken for source, result in results
         )
@@ -273,7 +273,7 @@ class Reconciler:
             try:
                 result = future.result()
             except Exception as error:
-                log_bug(f"loading {source.name}", error)
+                log_bug(f"loading {source.name}", error, source.name, number)
                 result = Refused(InternalError("INTERNAL", f"a bug in the daemon: {error}"), number)
             with self._changed:
                 self._results.append((source, result))

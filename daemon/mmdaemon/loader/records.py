@@ -8,7 +8,7 @@ from dataclasses import replace
 from mmdaemon.folder.snapshot import Source
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord, VersionRecord, version_for
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
 
 _KEPT_VERSIONS = 16  # of one name, beside those whose bytes are kept: enough to recognise what comes back
@@ -95,7 +95,9 @@ class Records:
                 with self._disk:
                     self._save(name)
             except ModelError as error:
-                LOG.warning("%s: %s; a restart may not know of the last change", name, error)
+                LOG.warning(
+                    "%s: %s; a restart may not know of the last change", name, error, extra=about(name, error=error)
+                )
         return bool(names)
 
     def blobs(self) -> set[str]:

@@ -14,7 +14,7 @@ from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lease import Lease
 from mmdaemon.scheduler.request import Request
 from mmdaemon.scheduler.scheduler import Scheduler
-from mmdaemon.telemetry.log import log_bug
+from mmdaemon.telemetry.log import LOG, about, log_bug
 from mmwire.errors import CapacityError, InternalError, MmError, RequestError
 
 
@@ -113,9 +113,10 @@ class Pool:
                     queue_us = int((lease.started - request.arrived) * 1e6)
                     request.reply_to.on_answer(request, version, answer, queue_us, int((ended - lease.started) * 1e6))
                 else:
+                    _log_failure(lease, error)
                     request.reply_to.on_error(request, error)
             except Exception as bug:
-                log_bug(f"replying for {request.model!r}", bug)  # the lease that follows must not be lost with it
+                _log_bug("replying for", request, bug)  # the lease that follows must not be lost with it
             self._at_work.discard(lease)
             if notes is not None:
                 self._follow(notes)
@@ -139,7 +140,7 @@ class Pool:
         try:
             request.reply_to.on_error(request, error)
         except Exception as bug:
-            log_bug(f"giving up a request for {request.model!r}", bug)
+            _log_bug("giving up a request for", request, bug)
 
     def withdraw(self, request: Request) -> bool:
         """Forget a request; return whether it had not been started."""
@@ -176,7 +177,7 @@ class Pool:
             try:
                 request.reply_to.on_error(request, error)
             except Exception as bug:
-                log_bug(f"refusing a request for {request.model!r}", bug)  # the rest must not be lost with it
+                _log_bug("refusing a request for", request, bug)  # the rest must not be lost with it
         for deployment in notes.grown:
             self._grow(deployment)
         for instance in notes.closed:
@@ -217,7 +218,7 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
     except MmError as error:
         return None, error
     except Exception as error:
-        log_bug(f"running {request.model!r}", error)
+        _log_bug("running", request, error, lease.deployment.version)
         return None, InternalError(
             "INTERNAL", f"a bug in the daemon: {type(error).__name__}", "its log has the details"
         )
@@ -226,3 +227,15 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
 
 def _nobody() -> None:
     """Nobody to wake yet."""
+
+
+def _log_failure(lease: Lease, error: MmError) -> None:
+    """Log what its caller is told; at the level that nobody has on unless he looks for something."""
+    request, version = lease.request, lease.deployment.version
+    extra = about(request.model, version, request.request_id, error, request.spec.name)
+    LOG.debug("%s version %d, request %d: %s", request.model, version, request.request_id, error, extra=extra)
+
+
+def _log_bug(doing: str, request: Request, bug: Exception, version: int = 0) -> None:
+    version = version or request.version
+    log_bug(f"{doing} {request.model!r}", bug, request.model, version, request.request_id, request.spec.name)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mmdaemon.pool.pool import Pool
 from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.scheduler.lease import Lease
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import InferenceError
 
 CHECK_S = 30.0  # between two checks where nobody watches the daemon
@@ -103,17 +103,23 @@ class Health:
         found = self._find(now)
         for key, trouble in found.items():
             if key not in self._told:
-                LOG.error("%s, since %s", trouble.what, _clock(trouble.since, now))
-                if trouble.lease is not None:
-                    hint = "raise max_run_s for this model if it needs longer"
-                    self._pool.give_up(trouble.lease, InferenceError("RUN_TOO_LONG", trouble.what, hint))
-                    if trouble.lease.instance.interrupt():
-                        found[key] = replace(trouble, is_fatal=False)
+                self._tell(trouble, now)
+                if trouble.lease is not None and trouble.lease.instance.interrupt():
+                    found[key] = replace(trouble, is_fatal=False)
         for key, trouble in self._told.items():
             if key not in found:
-                LOG.info("no longer so: %s", trouble.what)
+                LOG.info("no longer so: %s", trouble.what, extra=_about(trouble))
         self._told = found
         return not any(trouble.is_fatal for trouble in found.values())
+
+    def _tell(self, trouble: Trouble, now: float) -> None:
+        """Log something new, and answer the request that hangs."""
+        error = None
+        if trouble.lease is not None:
+            error = InferenceError("RUN_TOO_LONG", trouble.what, "raise max_run_s for this model if it needs longer")
+        LOG.error("%s, since %s", trouble.what, _clock(trouble.since, now), extra=_about(trouble, error))
+        if trouble.lease is not None and error is not None:
+            self._pool.give_up(trouble.lease, error)
 
     def next_check(self, now: float) -> float:
         """Return when to check again: at the next interval, or when an invocation will have taken too long."""
@@ -154,3 +160,10 @@ class Health:
 
 def _clock(since: float, now: float) -> str:
     return datetime.fromtimestamp(time.time() - (now - since)).astimezone().isoformat(timespec="seconds")
+
+
+def _about(trouble: Trouble, error: InferenceError | None = None) -> dict[str, dict[str, Any]]:
+    if trouble.lease is None:
+        return about(error=error)
+    request = trouble.lease.request
+    return about(request.model, trouble.lease.deployment.version, request.request_id, error, request.spec.name)

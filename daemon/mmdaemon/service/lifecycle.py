@@ -18,7 +18,7 @@ from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
 from mmdaemon.service.notify import Notifier
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
 _CHECK = signal.SIGUSR1  # from the daemon to itself: a model with a shorter limit serves, check sooner
@@ -135,7 +135,7 @@ class Lifecycle:
         try:
             config = self._reread()
         except ConfigError as error:
-            LOG.error("the new configuration is refused, the old one kept: %s", error)
+            LOG.error("the new configuration is refused, the old one kept: %s", error, extra=about(error=error))
         else:
             live, deferred = changes(self._config, config)
             for key in deferred:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from mmdaemon.store.durable import write_whole
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.record import NameRecord
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
 from mmwire.manifest import is_model_name
 
@@ -20,7 +20,6 @@ _SUFFIX = ".json"
 _CHECK = "crc32"
 _COUNTER = re.compile(rb'"next_version":\s*([1-9][0-9]{0,17})')
 _NUMBERS = re.compile(rb'"([1-9][0-9]{0,17})":\s*\{')
-_log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -50,14 +49,16 @@ class Ledger:
         except FileNotFoundError:
             return NameRecord(name)
         except OSError as error:
-            _log.warning("the record of %s cannot be read: %s", name, error)
+            LOG.warning("the record of %s cannot be read: %s", name, error, extra=about(name))
             return NameRecord(name)
         try:
             record = NameRecord.from_dict(_unsealed(data))
             if record.name != name:
                 raise ValueError(f"the record is of {record.name!r}")
         except ValueError as error:
-            _log.warning("the record of %s is damaged (%s); set aside as %s.corrupt", name, error, path.name)
+            LOG.warning(
+                "the record of %s is damaged (%s); set aside as %s.corrupt", name, error, path.name, extra=about(name)
+            )
             return self._begin_anew(name, path, data)
         return record
 

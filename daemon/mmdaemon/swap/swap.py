@@ -9,7 +9,7 @@ from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import MmError
 
 
@@ -44,7 +44,8 @@ class Swap:
         with self._pool.scheduler() as scheduler:
             old = scheduler.publish(deployment, max_queue)
         self._retire(old, before if before != number else 0)
-        LOG.info("%s version %d serves%s", name, number, f", version {before} retires" if old else "")
+        what = f", version {before} retires" if old else ""
+        LOG.info("%s version %d serves%s", name, number, what, extra=about(name, number))
 
     def withdraw(self, name: str, absence: MmError) -> None:
         """Let nothing serve a name, for a reason that requests are told."""

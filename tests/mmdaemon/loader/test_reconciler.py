@@ -235,7 +235,7 @@ def test_unloading_is_answered_once_it_was_written_down(world: World) -> None:
 
 def test_a_load_that_the_end_of_the_daemon_cancels_is_no_bug(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bugs: list[str] = []
-    monkeypatch.setattr(module, "log_bug", lambda doing, _: bugs.append(doing))
+    monkeypatch.setattr(module, "log_bug", lambda *told: bugs.append(told[0]))
     world.put("a")
     world.step()
     assert world.loads.futures.pop().cancel()
