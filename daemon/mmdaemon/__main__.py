@@ -81,7 +81,7 @@ def main() -> None:
     except MmError as error:
         if leads_to_journal(sys.stderr.fileno(), os.environ):
             set_up_log("error")
-            LOG.error("%s%s", error, f"; {error.hint}" if error.hint else "", extra=about(error=error))
+            LOG.error("%s", error, extra=about(error=error))
         else:
             print(f"mmdaemon: {error.message}", file=sys.stderr)
             if error.hint:

@@ -90,6 +90,7 @@ OUTSIDE: dict[str, set[str]] = {
     "mmdaemon.__main__": {"click"},
     "mmdaemon.folder": {"watchdog"},
     "mmdaemon.runtime": {"numpy", "ai_edge_litert", "tflite_runtime", "tensorflow"},
+    "mmdaemon.service": {"systemd"},
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper_functions", "manager", "managers", "common", "misc"}
 MOST_LINES = 300

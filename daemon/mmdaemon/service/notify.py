@@ -1,11 +1,11 @@
-"""Telling systemd how the daemon is: sd_notify(3), one datagram a state."""
+"""Telling systemd how the daemon is: sd_notify(3), through systemd-python where it is installed."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mmdaemon.telemetry.log import LOG
 
@@ -13,13 +13,29 @@ from mmdaemon.telemetry.log import LOG
 class Notifier:
     """Sends states to systemd; does nothing where nobody listens.
 
+    Attributes:
+        via: ``systemd-python``, ``datagram``, or ``nobody``.
+
     Thread: any.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        address = environment.get("NOTIFY_SOCKET", "")
-        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.via = "nobody"
+        self._send: Callable[[str], object] = lambda _: None
         self._complained = False
+        address = environment.get("NOTIFY_SOCKET", "")
+        if not address:
+            return
+        try:
+            # The repository's own folder systemd/ makes a bare ``import systemd`` succeed.
+            from systemd import daemon
+        except ImportError:
+            self.via = "datagram"
+            self._address = "\0" + address[1:] if address.startswith("@") else address
+            self._send = self._datagram
+        else:
+            self.via = "systemd-python"
+            self._send = daemon.notify
 
     def ready(self, status: str) -> None:
         """Say that it serves; also the end of a reload."""
@@ -46,15 +62,16 @@ class Notifier:
         self._tell("WATCHDOG=trigger")
 
     def _tell(self, state: str) -> None:
-        if not self._address:
-            return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                sender.sendto(state.encode(), self._address)
+            self._send(state)
         except OSError as error:
             if not self._complained:
                 LOG.warning("cannot tell systemd: %s", error)
                 self._complained = True
+
+    def _datagram(self, state: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.sendto(state.encode(), self._address)
 
 
 def watchdog_interval_s(environment: Mapping[str, str]) -> float | None:

@@ -1,11 +1,14 @@
-"""What systemd hears."""
+"""What systemd hears, through a plain datagram and through systemd-python's interface."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +23,16 @@ def listening(tmp_path: Path) -> Iterator[socket.socket]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def no_systemd_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from the repository's root: a namespace package ``systemd`` that has no ``daemon``."""
+    monkeypatch.setitem(sys.modules, "systemd", types.ModuleType("systemd"))
+    monkeypatch.delitem(sys.modules, "systemd.daemon", raising=False)
+
+
 def test_states_go_out_as_datagrams(listening: socket.socket, tmp_path: Path) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    assert notifier.via == "datagram"
     notifier.ready("2 ready")
     notifier.status("busy")
     notifier.reloading()
@@ -43,9 +54,23 @@ def test_an_abstract_address_works() -> None:
         assert made.recv(100) == b"WATCHDOG=1"
 
 
-def test_without_systemd_nothing_is_sent_or_said(caplog: pytest.LogCaptureFixture) -> None:
-    Notifier({}).ready("x")
-    assert not caplog.records
+def test_systemd_python_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    package, module = types.ModuleType("systemd"), types.ModuleType("systemd.daemon")
+    speaking: Any = module
+    speaking.notify = said.append
+    monkeypatch.setitem(sys.modules, "systemd", package)
+    monkeypatch.setitem(sys.modules, "systemd.daemon", module)
+    monkeypatch.setattr(package, "daemon", module, raising=False)
+    notifier = Notifier({"NOTIFY_SOCKET": "/run/somewhere"})
+    notifier.watchdog()
+    assert (notifier.via, said) == ("systemd-python", ["WATCHDOG=1"])
+
+
+def test_without_systemd_nothing_is_sent() -> None:
+    notifier = Notifier({})
+    notifier.ready("x")
+    assert notifier.via == "nobody"
 
 
 def test_a_lost_systemd_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
