@@ -9,12 +9,13 @@ DESTDIR ?=
 prefix  ?= /usr
 sysconfdir ?= /etc
 SYSTEM_PYTHON ?= /usr/bin/python3
+PYTHONS ?= 3.10 3.11 3.12 3.13
 APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
 
-.PHONY: setup demo test test-soak test-systemd check format bench bench-tensorflow install uninstall deb clean help
+.PHONY: setup demo test test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -40,6 +41,12 @@ test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 
 test-systemd: $(STAMP)  ## the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
 	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
+
+test-pythons: $(STAMP)  ## the daemon's tests under every Python of $(PYTHONS) that is installed, without TensorFlow
+	$(BIN)/python -m tests.environments pythons $(PYTHONS)
+
+test-runtimes: $(STAMP)  ## the runtime's contract with tflite-runtime, in an environment of its own
+	$(BIN)/python -m tests.environments runtimes
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .
@@ -98,4 +105,4 @@ deb: $(STAMP)    ## a Debian package for boxes with this machine's Python and ar
 	systemd/deb/build.sh $(SYSTEM_PYTHON) $(BIN)/python
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache

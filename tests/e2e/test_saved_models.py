@@ -22,6 +22,8 @@ from daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmclient import Client
 from mmwire.errors import MmError
 
+pytestmark = pytest.mark.tensorflow
+
 ALWAYS = {**QUICK, "MMDAEMON_MODELS_TENSORFLOW": "always"}
 ROW = np.ones((1, 4), np.float32)
 FOR_EVER = np.float32([[1e12]])
