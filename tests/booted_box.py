@@ -87,10 +87,14 @@ class Box:
         """Return what the service logged."""
         return self.run("journalctl", "--no-pager", "-u", "mmdaemon").stdout
 
+    def entries(self, *which: str) -> list[dict[str, str]]:
+        """Return the fields of what was logged."""
+        lines = self.run("journalctl", "--no-pager", "--output=json", *which).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
     def records(self, *which: str) -> list[tuple[float, str]]:
         """Return when, in seconds, and what was logged."""
-        lines = self.run("journalctl", "--no-pager", "--output=json", *which).stdout.splitlines()
-        found = [json.loads(line) for line in lines]
+        found = self.entries(*which)
         return [(int(one["__REALTIME_TIMESTAMP"]) / 1e6, str(one["MESSAGE"])) for one in found]
 
     def stop(self) -> None:

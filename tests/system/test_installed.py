@@ -58,6 +58,20 @@ def test_a_file_that_the_daemon_may_not_read_gets_a_hint(box: Box) -> None:
     box.run("rm", f"{MODELS}/closed.tflite")
 
 
+def test_the_journal_finds_what_concerns_a_model(box: Box) -> None:
+    box.deploy("heard.tflite", tiny.add_constant(1))
+    box.wait("heard")
+    box.deploy("broken.tflite", tiny.add_constant(1)[:-200])
+    assert box.run("mmctl", "wait", "broken", "--timeout", "60", user="alice", check=False).returncode == 1
+    heard = box.entries("-u", "mmdaemon", "MODEL=heard")
+    assert heard and {(entry["MODEL"], entry["PRIORITY"]) for entry in heard} == {("heard", "6")}
+    assert any(entry.get("VERSION") == "1" for entry in heard)
+    [broken] = box.entries("-u", "mmdaemon", "-p", "warning", "MODEL=broken")
+    assert broken["ERROR_CODE"] == "MODEL_INVALID" and "quarantined" in broken["MESSAGE"]
+    assert box.entries("-u", "mmdaemon", "ERROR_CODE=MODEL_INVALID", "MODEL=heard") == []
+    box.run("rm", f"{MODELS}/heard.tflite", f"{MODELS}/broken.tflite")
+
+
 def test_a_reload_reads_the_configuration_again_and_keeps_the_old_one_if_it_is_bad(box: Box) -> None:
     before = box.property("MainPID")
     box.run("sed", "-i", 's/^log_level = .*/log_level = "debug"/', "/etc/mmdaemon/config.toml")

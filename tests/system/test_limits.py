@@ -71,6 +71,8 @@ def test_a_hung_worker_is_named_and_the_service_restarted(box: Box, model: None)
     assert "computes longer than 1 s" in done.stderr
     wait_for("systemd restarted it", lambda: box.property("MainPID") not in ("0", before))
     box.wait("one")
+    [entry] = box.entries("-u", "mmdaemon", "ERROR_CODE=RUN_TOO_LONG")
+    assert (entry["MODEL"], entry["VERSION"], entry["PRIORITY"]) == ("slow", "1", "3") and entry["REQUEST"].isdecimal()
     journal = box.records("--unit", "mmdaemon")
     detected = next(when for when, text in journal if "slow version 1 computes longer than 1 s" in text)
     serving = next(when for when, text in reversed(journal) if text.startswith("ready: "))
