@@ -73,10 +73,11 @@ install:         ## the service for this box: a Python environment of its own, t
 	sed -i '1s|^#!$(DESTDIR)|#!|' $(addprefix $(DESTDIR)$(APP)/bin/,$(COMMANDS))
 	sed -i '/^command = /d' $(DESTDIR)$(APP)/pyvenv.cfg
 	$(DESTDIR)$(APP)/bin/python -m compileall -q -s '$(DESTDIR)' -p / --invalidation-mode unchecked-hash $(DESTDIR)$(APP)/lib
+	$(DESTDIR)$(APP)/bin/python docs/man/make.py $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(UNITS) $(DESTDIR)$(prefix)/lib/sysusers.d \
 	  $(DESTDIR)$(prefix)/lib/tmpfiles.d $(DESTDIR)$(sysconfdir)/mmdaemon
 	for name in $(COMMANDS); do ln -sf $(APP)/bin/$$name $(DESTDIR)$(prefix)/bin/$$name; done
-	for unit in systemd/mmdaemon*.*; do sed 's|/usr/lib/mmdaemon|$(APP)|' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/}; done
+	for unit in systemd/mmdaemon*.*; do sed -e 's|/usr/lib/mmdaemon|$(APP)|' -e 's|/etc/mmdaemon|$(sysconfdir)/mmdaemon|' $$unit > $(DESTDIR)$(UNITS)/$${unit##*/}; done
 	install -m 644 systemd/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/sysusers.d/
 	install -m 644 systemd/tmpfiles.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/
 	test -e $(DESTDIR)$(sysconfdir)/mmdaemon/config.toml || \
@@ -96,7 +97,11 @@ endif
 	rm -rf $(DESTDIR)$(APP)
 	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,$(COMMANDS)) $(DESTDIR)$(UNITS)/mmdaemon.service \
 	  $(DESTDIR)$(UNITS)/mmdaemon.socket $(DESTDIR)$(UNITS)/mmdaemon-convert@.service \
-	  $(DESTDIR)$(prefix)/lib/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/mmdaemon.conf
+	  $(DESTDIR)$(prefix)/lib/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/mmdaemon.conf \
+	  $(addprefix $(DESTDIR)$(prefix)/share/man/man1/,$(COMMANDS:=.1) mmconvert.1) \
+	  $(addprefix $(DESTDIR)$(prefix)/share/bash-completion/completions/,$(COMMANDS)) \
+	  $(addprefix $(DESTDIR)$(prefix)/share/zsh/vendor-completions/_,$(COMMANDS)) \
+	  $(addprefix $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/,$(COMMANDS:=.fish))
 ifeq ($(DESTDIR),)
 	systemctl daemon-reload
 endif

@@ -5,13 +5,12 @@ Source: man(7) for the macros, man-pages(7) for the order of sections.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
 from mmclient.cli.main import command as mmctl
 from mmconvert.cli import convert, doctor, verify
@@ -94,15 +93,9 @@ def _escaped(text: str) -> str:
 
 def completion(name: str, shell: str) -> str:
     """Return what a shell loads to complete a command."""
-    variable = f"_{name.upper()}_COMPLETE"
-    done = subprocess.run(
-        [Path(sys.executable).parent / name],
-        env=os.environ | {variable: f"{shell}_source"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+    made = get_completion_class(shell)
+    assert made is not None
+    return made(COMMANDS[name], {}, name, f"_{name.upper()}_COMPLETE").source()
 
 
 def main(folder: Path) -> None:

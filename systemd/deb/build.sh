@@ -19,8 +19,6 @@ architecture=$(dpkg --print-architecture)
 umask 022
 chmod 755 "$stage"
 make --no-print-directory install DESTDIR="$stage" SYSTEM_PYTHON="$box_python"
-"$project_python" docs/man/make.py "$stage/usr"
-rm "$stage/usr/share/man/man1/mmconvert.1" # the converter is not in the package
 gzip -9n "$stage"/usr/share/man/man1/*.1
 install -D -m 644 LICENSE "$stage/usr/share/doc/mmdaemon/copyright"
 install -D -m 644 -t "$stage/usr/share/doc/mmdaemon" README.md CHANGELOG.md docs/*.md

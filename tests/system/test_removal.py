@@ -1,8 +1,13 @@
-"""What is left when the package is purged. The last file: nothing is installed after it."""
+"""What is left when the product is taken away. The last file: nothing is installed after it."""
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from booted_box import MODELS, Box
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_purge_leaves_nothing_but_data(box: Box) -> None:
@@ -12,3 +17,15 @@ def test_purge_leaves_nothing_but_data(box: Box) -> None:
     assert left.stdout == ""
     assert "one.tflite" in box.run("ls", MODELS).stdout
     assert box.property("LoadState") == "not-found"
+
+
+def test_make_uninstall_takes_what_make_install_brought(package: Path, tmp_path: Path) -> None:
+    place = (f"DESTDIR={tmp_path}", "prefix=/opt/mm", "sysconfdir=/opt/mm/etc")
+    subprocess.run(["make", "-C", ROOT, "install", *place], check=True, stdout=subprocess.DEVNULL, timeout=180)
+    unit = (tmp_path / "opt/mm/lib/systemd/system/mmdaemon.service").read_text()
+    assert "ExecStart=/opt/mm/lib/mmdaemon/bin/mmdaemon --config /opt/mm/etc/mmdaemon/config.toml" in unit
+    assert (tmp_path / "opt/mm/bin/mmctl").readlink() == Path("/opt/mm/lib/mmdaemon/bin/mmctl")
+    assert (tmp_path / "opt/mm/share/man/man1/mmctl.1").exists()
+    subprocess.run(["make", "-C", ROOT, "uninstall", *place], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    left = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if not path.is_dir()]
+    assert left == [Path("opt/mm/etc/mmdaemon/config.toml")]
