@@ -12,6 +12,8 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 PYTHONS ?= 3.10 3.11 3.12 3.13
 APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
+# Not all of it: the converter's environment, which its owner made, lies in convert/ beside these.
+OURS     = $(addprefix $(DESTDIR)$(APP)/,bin include lib lib64 share pyvenv.cfg)
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
 
@@ -64,7 +66,7 @@ bench-tensorflow: $(STAMP)  ## SavedModels through the daemon beside the same ca
 	PYTHONPATH=tests $(BIN)/python -m tests.bench.full_tensorflow
 
 install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
-	rm -rf $(DESTDIR)$(APP)
+	rm -rf $(OURS)
 	$(SYSTEM_PYTHON) -m venv --without-pip $(DESTDIR)$(APP)
 	$(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
 	  --no-cache-dir --no-compile .
@@ -94,7 +96,8 @@ uninstall:       ## what install put there; models, store and configuration stay
 ifeq ($(DESTDIR),)
 	-systemctl disable --now mmdaemon.service mmdaemon.socket
 endif
-	rm -rf $(DESTDIR)$(APP)
+	rm -rf $(OURS)
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(APP)
 	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,$(COMMANDS)) $(DESTDIR)$(UNITS)/mmdaemon.service \
 	  $(DESTDIR)$(UNITS)/mmdaemon.socket $(DESTDIR)$(UNITS)/mmdaemon-convert@.service \
 	  $(DESTDIR)$(prefix)/lib/sysusers.d/mmdaemon.conf $(DESTDIR)$(prefix)/lib/tmpfiles.d/mmdaemon.conf \
