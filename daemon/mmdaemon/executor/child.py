@@ -22,7 +22,7 @@ from typing import Any
 
 from mmdaemon.executor.arena import Arena
 from mmdaemon.executor.memory import is_out_of_memory, too_large
-from mmdaemon.executor.message import Order, Ran, Run, receive, receive_order, send
+from mmdaemon.executor.message import Control, Order, Ran, Run
 from mmdaemon.runtime.interface import Instance, Traits
 from mmdaemon.store.archive import is_archive, unpack
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError, ModelError
@@ -42,15 +42,15 @@ class Server:
     Thread: the child's main one.
     """
 
-    def __init__(self, control: socket.socket, arena: Arena, instance: Instance) -> None:
+    def __init__(self, control: Control, arena: Arena, instance: Instance) -> None:
         self._control = control
         self._arena = arena
         self._instance = instance
 
     def serve(self) -> None:
         """Serve until the daemon closes the connection."""
-        while (fields := receive(self._control)) is not None:
-            send(self._control, self._answer(Run(**fields)))
+        while (fields := self._control.receive()) is not None:
+            self._control.send(self._answer(Run(**fields)))
 
     def _answer(self, run: Run) -> Ran | dict[str, Any]:
         try:
@@ -127,9 +127,10 @@ def _die_with(daemon: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Be the child."""
-    control, arena, daemon = socket.socket(fileno=int(arguments[0])), Arena(int(arguments[1])), int(arguments[2])
+    control = Control(socket.socket(fileno=int(arguments[0])))
+    arena, daemon = Arena(int(arguments[1])), int(arguments[2])
     _die_with(daemon)
-    received = receive_order(control)
+    received = control.receive_order()
     if received is None:
         return 0
     order, model = received
@@ -137,24 +138,24 @@ def main(arguments: list[str]) -> int:
     try:
         instance, facts = _open(order, model)
     except MmError as error:
-        send(control, {"error": error.as_dict()})
+        control.send({"error": error.as_dict()})
         return 1
     except MemoryError:
-        send(control, {"error": too_large(order.memory_bytes).as_dict()})
+        control.send({"error": too_large(order.memory_bytes).as_dict()})
         return 1
     except OSError as error:
         refused = ModelError("STORE_FAILED", f"the model cannot be unpacked: {error.strerror}", retryable=True)
-        send(control, {"error": refused.as_dict()})
+        control.send({"error": refused.as_dict()})
         return 1
     except Exception as error:
         if is_out_of_memory(str(error)):
-            send(control, {"error": too_large(order.memory_bytes).as_dict()})
+            control.send({"error": too_large(order.memory_bytes).as_dict()})
             return 1
         traceback.print_exc()
         text = f"loading failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        send(control, {"error": ModelError("MODEL_INVALID", text).as_dict()})
+        control.send({"error": ModelError("MODEL_INVALID", text).as_dict()})
         return 1
-    send(control, {"facts": facts})
+    control.send({"facts": facts})
     with contextlib.suppress(ConnectionError):
         Server(control, arena, instance).serve()
     return 0

@@ -27,6 +27,8 @@ class ProcessInstance:
 
     def __init__(self, child: ChildProcess, facts: Mapping[str, Any]) -> None:
         self._child = child
+        self._answers = select.poll()
+        self._answers.register(child.control, select.POLLIN)
         self.facts = facts
         specs = [SignatureSpec.from_dict(fields) for fields in facts["signatures"]]
         self.signatures: Mapping[str, SignatureSpec] = {spec.name: spec for spec in specs}
@@ -85,11 +87,9 @@ class ProcessInstance:
 
     def _wait(self, go_on: Callable[[], None]) -> MmError | None:
         """Wait for the answer; return why nobody wants it any more, None if somebody does."""
-        poll = select.poll()
-        poll.register(self._child.control, select.POLLIN)
         seen = 0
         gone: MmError | None = None
-        while not poll.poll(_LOOK_MS):
+        while not self._answers.poll(_LOOK_MS):
             begun = self._child.arena.invocations
             if begun == seen or gone is not None:
                 continue

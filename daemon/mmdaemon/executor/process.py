@@ -14,7 +14,7 @@ from typing import Any
 
 from mmdaemon.executor.arena import Arena, open_arena
 from mmdaemon.executor.memory import is_out_of_memory
-from mmdaemon.executor.message import Order, Run, receive, send
+from mmdaemon.executor.message import Control, Order, Run
 from mmdaemon.telemetry.log import about, subject
 from mmwire.errors import InternalError, MmError
 
@@ -75,7 +75,7 @@ class ChildProcess:
         self.ended = threading.Event()
         self.how = ""
         self.is_starved = False
-        self._control = ours
+        self._control = Control(ours)
         self._noise = bytearray()
         self._was_told = False
         self._lock = threading.Lock()  # its descriptor is another's once it has ended
@@ -114,12 +114,12 @@ class ChildProcess:
         Raises:
             OSError: It is gone.
         """
-        send(self._control, message, descriptors)
+        self._control.send(message, descriptors)
 
     def receive(self) -> dict[str, Any] | None:
         """Return its answer, None when it is gone; blocks until there is one."""
         try:
-            return receive(self._control)
+            return self._control.receive()
         except (OSError, ValueError):
             return None
 
@@ -134,7 +134,7 @@ class ChildProcess:
         """End it: it sees its connection closed; one that does not end is killed. Idempotent."""
         self._was_told = True
         with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)
+            self._control.shut_down()
         if not self.ended.wait(_STOP_S):
             self.kill()
             self.ended.wait()
