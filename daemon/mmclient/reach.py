@@ -6,6 +6,7 @@ import socket
 import struct
 
 from mmwire.errors import ClientError
+from mmwire.frame import SEND_BUFFER_BYTES
 
 _TIMEVAL = struct.Struct("ll")
 
@@ -25,6 +26,7 @@ def reach(path: str, patience_s: float) -> socket.socket:
         # Source: unix(7) and the kernel's unix_stream_connect: a full backlog is waited for as long as SO_SNDTIMEO.
         seconds, rest = divmod(max(patience_s, 1e-3), 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(seconds), int(rest * 1e6)))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         sock.connect(path)
     except OSError as error:
         sock.close()

@@ -29,6 +29,9 @@ HEADER = struct.Struct("<2sBBHHIIQII")
 HEADER_BYTES = HEADER.size
 FLAG_SHAPED = 1  # meta holds an explicit shape for every tensor of the payload
 REMAINING_MAX_US = 0xFFFFFFFF
+# What each side asks the kernel to hold of what it sends: with the usual 208 KB a larger tensor goes back and forth in
+# pieces, a wake-up of both sides each. Source: unix(7), SO_SNDBUF; the box's net.core.wmem_max is the most it gives.
+SEND_BUFFER_BYTES = 1024 * 1024
 _PAGED_BYTES = 4 * 1024 * 1024  # below it, memory that malloc gives again is 4 times as fast
 
 

@@ -226,16 +226,16 @@ def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
     daemon = DaemonProcess(tmp_path, environment=QUICK)
     try:
         daemon.start()
-        daemon.deploy("m", tiny.add_constant(1, width=2048))
+        daemon.deploy("m", tiny.add_constant(1, width=32768))
         from mmdaemon_listener_rig import Client as RawClient
 
         stuck = RawClient(daemon.socket)
         handle = stuck.open("m")
-        for _ in range(200):
-            stuck.infer(handle, bytes(4 * 2048))
+        for _ in range(40):  # 5 MB of replies, more than the kernel holds for it
+            stuck.infer(handle, bytes(4 * 32768))
         assert daemon.process is not None
         with daemon.client() as client:
-            wait_for("it computed them", lambda: client.ps()["models"][0]["requests"] >= 200)
+            wait_for("it computed them", lambda: client.ps()["models"][0]["requests"] >= 40)
         daemon.process.terminate()
         wait_for("it drains", lambda: "draining" in daemon.text())
         assert daemon.stop() == 1

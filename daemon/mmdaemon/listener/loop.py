@@ -25,7 +25,7 @@ from mmdaemon.scheduler.lease import Lease
 from mmdaemon.telemetry.log import LOG, about, log_bug
 from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
-from mmwire.frame import Limits
+from mmwire.frame import SEND_BUFFER_BYTES, Limits
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EVENTS_A_WAIT = 64
@@ -227,6 +227,7 @@ class Loop:
             while True:
                 sock, _ = self._listening.accept()
                 sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
                 self._welcome(sock)
         except BlockingIOError:
             return
