@@ -17,7 +17,7 @@ OURS     = $(addprefix $(DESTDIR)$(APP)/,bin include lib lib64 share pyvenv.cfg)
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
 
-.PHONY: setup demo test test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow install uninstall deb clean help
+.PHONY: setup demo test test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow bench-converter install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -64,6 +64,9 @@ bench: $(STAMP)  ## one run, one table: what the daemon costs over a bare socket
 
 bench-tensorflow: $(STAMP)  ## SavedModels through the daemon beside the same calls in a plain TensorFlow process
 	PYTHONPATH=tests $(BIN)/python -m tests.bench.full_tensorflow
+
+bench-converter: $(STAMP)  ## what the search finds on four real models, beside every single recipe
+	PYTHONPATH=tests $(BIN)/python -m tests.bench.converter
 
 install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
 	rm -rf $(OURS)

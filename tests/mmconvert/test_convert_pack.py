@@ -38,6 +38,29 @@ def test_the_runtime_and_other_readers_take_the_packed_file(tiny_tflite):
     assert bytes(read.buffers[read.metadata[1].buffer].data) == b"x" * 1001
 
 
+def weights_outside(content):
+    """Return the same model with its weights behind the FlatBuffer, as litert-quantizer writes larger ones."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    outside = [buffer for buffer in model.buffers if buffer.data is not None and len(buffer.data)]
+    kept = [bytes(buffer.data) for buffer in outside]
+    for buffer in outside:
+        buffer.data, buffer.offset, buffer.size = None, 2, 2  # numbers that take their room in the file
+    end = len(flatbuffer_utils.convert_object_to_bytearray(model))
+    tail = bytes(-end % 64)
+    for buffer, data in zip(outside, kept, strict=True):
+        buffer.offset, buffer.size = end + len(tail), len(data)
+        tail += data + bytes(-len(data) % 64)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model)) + tail
+
+
+def test_weights_behind_the_flatbuffer_are_found_again(tiny_tflite):
+    outside = weights_outside(tiny_tflite)
+    assert answer(outside).tolist() == [[1, 3, 5, 7]]
+    packed = add_metadata(add_metadata(outside, {"A": b"x" * 1001}), {"B": b"y"})
+    assert answer(packed).tolist() == [[1, 3, 5, 7]]
+    assert take_census(packed)["weights"] == take_census(tiny_tflite)["weights"] != {}
+
+
 def test_added_data_is_aligned(tiny_tflite):
     model = schema.Model.GetRootAs(add_metadata(tiny_tflite, {"A": b"12345", "B": b"1"}), 0)
     for index in (3, 4):

@@ -35,7 +35,7 @@ def take_census(content: bytes) -> dict[str, Any]:
     for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
         tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
         for tensor in tensors:
-            if model.Buffers(tensor.Buffer()).DataLength() and tensor.Buffer() not in counted:
+            if _has_data(model.Buffers(tensor.Buffer())) and tensor.Buffer() not in counted:
                 counted.add(tensor.Buffer())
                 kind = _TYPES[tensor.Type()]
                 weights[kind] = weights.get(kind, 0) + math.prod(_shape(tensor))
@@ -79,6 +79,11 @@ def _op_name(code: Any) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     custom: bytes = code.CustomCode() or b""
     return custom.decode("utf-8", "replace") or str(_OPS.get(number, f"operation {number}"))
+
+
+def _has_data(buffer: Any) -> bool:
+    """Return whether it holds something: inside the FlatBuffer, or behind it, at ``Offset``."""
+    return bool(buffer.DataLength() or buffer.Size())
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

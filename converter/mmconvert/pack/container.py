@@ -2,7 +2,8 @@
 
 A new root table is put *in front of* the old file. FlatBuffers offsets are relative and point forward, so the old
 bytes, moved by a multiple of their alignment, stay valid as they are: the weights keep their alignment, and nothing
-that some writer does not know of can get lost.
+that some writer does not know of can get lost. Only weights that lie behind the FlatBuffer are found from the start of
+the file (``Buffer.offset``), and are told where they went.
 
 Source: https://flatbuffers.dev/internals/; the TFLite schema, version 3 (tables ``Model``, ``Buffer``, ``Metadata``).
 """
@@ -20,6 +21,8 @@ _ALIGNMENT = 64  # the schema wants 16 for Buffer.data; a multiple of it
 _DATA_ALIGNMENT = 16
 _MODEL_FIELDS = 8
 _VERSION, _BUFFERS, _METADATA = 0, 4, 6
+_BUFFER_OFFSET = 1
+_INSIDE = 1  # Buffer.offset 0 and 1: the data is in the table
 
 
 def add_metadata(content: bytes, entries: Mapping[str, bytes]) -> bytes:
@@ -61,7 +64,10 @@ def add_metadata(content: bytes, entries: Mapping[str, bytes]) -> bytes:
     for vector, positions in ((buffer_vector, buffers), (metadata_vector, metadata)):
         for index, position in enumerate(positions):
             new.link(vector + 4 * index, shift + position)
-    return bytes(new.content) + content
+    moved = bytearray(content)
+    for place in filter(None, map(old.outside, buffers)):
+        struct.pack_into("<Q", moved, place, shift + struct.unpack_from("<Q", content, place)[0])
+    return bytes(new.content + moved)
 
 
 class _OldFile:
@@ -100,6 +106,17 @@ class _OldFile:
         vector = self.target(field)
         places = range(vector + 4, vector + 4 + 4 * self._u32(vector), 4)
         return [place + self._u32(place) for place in places]
+
+    def outside(self, buffer: int) -> int | None:
+        """Return where a ``Buffer`` table says that its data lies behind the FlatBuffer, None for data inside."""
+        vtable = buffer - struct.unpack_from("<i", self._content, buffer)[0]
+        slot = 4 + 2 * _BUFFER_OFFSET
+        if slot >= struct.unpack_from("<H", self._content, vtable)[0]:
+            return None
+        offset = struct.unpack_from("<H", self._content, vtable + slot)[0]
+        if not offset or struct.unpack_from("<Q", self._content, buffer + offset)[0] <= _INSIDE:
+            return None
+        return int(buffer + offset)
 
     def name(self, metadata: int) -> str:
         """Return the name of a ``Metadata`` table."""
