@@ -149,6 +149,17 @@ def test_copies_are_told(tmp_path):
     assert any("5 of 10 calibration rows are copies" in notice for notice in dataset.notices)
 
 
+def test_what_an_int8_input_would_clip_is_told(tmp_path):
+    random = np.random.default_rng(1).normal(size=(200, 2, 3)).astype(np.float32)
+    alike = load_of_several(save(tmp_path, random), None, [ONE])
+    assert not any("clips" in notice for notice in alike.notices)
+    np.save(tmp_path / "eval.npy", random * 10)
+    louder = load_of_several(tmp_path / "rows.npy", tmp_path / "eval.npy", [ONE])
+    (notice,) = [notice for notice in louder.notices if "clips" in notice]
+    share = np.mean((random * 10 < random.min()) | (random * 10 > random.max()))
+    assert f"input 'x': {share:.1%} of the values" in notice
+
+
 def test_few_rows_do_both_and_it_is_said(tmp_path):
     dataset = load_dataset(save(tmp_path, values(10, 2, 3)), ONE)
     assert [len(part.feeds) for part in (rows_of(dataset).calibration, rows_of(dataset).held_out)] == [10, 10]

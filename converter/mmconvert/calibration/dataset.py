@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmconvert.calibration.clipping import tell_clipping
 from mmconvert.calibration.reader import Raw, read_rows, refuse
 from mmconvert.calibration.row import cast_rows, feeds_of, shape_rows, spread
 from mmconvert.feed import Array, Feed, digest_feeds
@@ -87,6 +88,9 @@ def load_dataset(
     splits = {name: _split(given.get("calibration", {}).get(name), given.get("eval", {}).get(name)) for name in first}
     rows = sum(checked.count for role in given.values() for checked in role.values())
     notices += _tell(next(iter(splits.values())), rows, has_evaluation=evaluation is not None)
+    for signature in (each for each in signatures if each.name in splits):
+        parts = splits[signature.name]
+        notices += tell_clipping(signature.inputs, parts.calibration.feeds, parts.search.feeds + parts.held_out.feeds)
     digest = digest_feeds([checked.arrays for role in given.values() for checked in role.values()])
     return Dataset(splits, rows, digest, notices)
 
