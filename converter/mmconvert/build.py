@@ -151,6 +151,7 @@ class _Build:
         self._progress.on_stage("calibrate", f"reading {job.calibration or job.evaluation}")
         dataset = load_dataset(job.calibration, job.evaluation, subject.signatures, subject.labels)
         self._evidence += dataset.notices
+        self._evidence += dataset.tell_coarse(job.max_drop) if job.searches else []
         return dataset
 
     def _keep_full_tf(
@@ -229,4 +230,5 @@ class _Build:
                 raise
             self._evidence.append(f"accuracy gate failed: {error.message}")
             baseline = maker.require(FLOAT32)
-            return baseline, verifier.require_good(baseline), f"{chosen.name} failed on rows held out; float32 stays"
+            why = f"float32 stays: {chosen.name} was chosen and failed on rows held out"
+            return baseline, verifier.require_good(baseline), why

@@ -160,6 +160,13 @@ def test_what_an_int8_input_would_clip_is_told(tmp_path):
     assert f"input 'x': {share:.1%} of the values" in notice
 
 
+@pytest.mark.parametrize(("rows", "max_drop", "told"), [(100, 0.01, True), (200, 0.01, False), (100, 0.05, False)])
+def test_a_row_that_weighs_more_than_may_be_lost_is_told(tmp_path, rows, max_drop, told):
+    np.savez(tmp_path / "eval.npz", x=values(rows, 2, 3), labels=np.arange(rows))
+    dataset = load_of_several(None, tmp_path / "eval.npz", [ONE])
+    assert any("one row of 50 is 2.0%" in notice for notice in dataset.tell_coarse(max_drop)) == told
+
+
 def test_few_rows_do_both_and_it_is_said(tmp_path):
     dataset = load_dataset(save(tmp_path, values(10, 2, 3)), ONE)
     assert [len(part.feeds) for part in (rows_of(dataset).calibration, rows_of(dataset).held_out)] == [10, 10]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,16 @@ class Dataset:
     def has_answers(self) -> bool:
         """Whether the right classes of the rows that choose and verify are known."""
         return all(rows.held_out.answers is not None for rows in self.signatures.values())
+
+    def tell_coarse(self, max_drop: float) -> list[str]:
+        """Return a notice where a single row weighs more than all the accuracy that may be lost."""
+        fewest = min(min(len(rows.search.feeds), len(rows.held_out.feeds)) for rows in self.signatures.values())
+        if not self.has_answers or not max_drop or fewest * max_drop >= 1:
+            return []
+        return [
+            f"one row of {fewest} is {1 / fewest:.1%} of the accuracy, and --max-drop allows {max_drop:.1%}: a single"
+            f" one decides; give {math.ceil(2 / max_drop)} rows or more with --eval"
+        ]
 
 
 @dataclass(frozen=True, slots=True)
