@@ -43,7 +43,11 @@ class Client:
         if not 0 < timeout < math.inf:
             raise RequestError("BAD_REQUEST", f"timeout: expected a positive number of seconds, got {timeout!r}")
         self._timeout_s = timeout
+        self._socket_path = socket_path
         self._pool = Pool(socket_path)
+
+    def __repr__(self) -> str:
+        return f"Client({self._socket_path!r})"
 
     def __enter__(self) -> Client:
         return self

@@ -192,4 +192,6 @@ def shape_mismatch(spec: TensorSpec, shape: Shape) -> RequestError:
     hint = "mmctl show MODEL lists the tensors"
     if spec.has_rows and spec.shape[1:] == tuple(shape):
         hint = "one row needs a leading dimension too: x[None]"
+    elif spec.has_rows and shape and shape[0] == 0:
+        hint = "at least one row"
     return RequestError("BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got shape [{got}]", hint)

@@ -115,6 +115,7 @@ def test_the_size_of_free_shapes_is_not_guessed() -> None:
 def test_a_forgotten_leading_dimension_gets_the_hint_that_mends_it() -> None:
     assert "x[None]" in shape_mismatch(KWS, (49, 10, 1)).hint
     assert "x[None]" not in shape_mismatch(KWS, (1, 49, 10)).hint
+    assert "at least one row" in shape_mismatch(KWS, (0, 49, 10, 1)).hint
 
 
 def test_a_spec_without_quantization_says_nothing_of_it() -> None:
