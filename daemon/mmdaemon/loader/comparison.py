@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from mmdaemon.folder.snapshot import Snapshot, Source
 from mmdaemon.loader.absence import loading, quarantined, unknown, unloaded
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
+from mmdaemon.loader.doubt import Doubts
 from mmdaemon.loader.memory import Memory
 from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
 from mmdaemon.registry.registry import Registry
@@ -35,12 +36,16 @@ class Comparison:
         swap: Publishes and retires.
         start: Brings a source up.
         retire_grace_s: How long a deleted file may be away before its model retires.
+        settle_s: How long a problem that may pass must last before it counts.
 
     Thread: under the loader's monitor.
     """
 
-    def __init__(self, arrivals: Arrivals, registry: Registry, swap: Swap, start: Start, retire_grace_s: float) -> None:
+    def __init__(
+        self, arrivals: Arrivals, registry: Registry, swap: Swap, start: Start, retire_grace_s: float, settle_s: float
+    ) -> None:
         self.retire_grace_s = retire_grace_s
+        self.doubts = Doubts(settle_s)
         self.under_way: dict[str, int] = {}
         self.overtaken: set[str] = set()  # names whose files changed since what is under way was begun
         self._begun: dict[str, frozenset[Fingerprint]] = {}
@@ -60,12 +65,17 @@ class Comparison:
             return math.inf
         self._sources = snapshot.sources
         problems: dict[str, MmError] = {}
-        for problem in snapshot.problems:
-            problems.setdefault(problem.name, problem.error)
+        for found in snapshot.problems:
+            problems.setdefault(found.name, found.error)
         due = math.inf
+        self.doubts.on_look(problems, now)
         for name in sorted({*snapshot.sources, *problems}):
             self._memory.on_present(name)
-            self._take_problem(name, problems.get(name))
+            problem = problems.get(name)
+            if problem is not None and (counts := self.doubts.counts_from(name, problem)) > now:
+                due = min(due, counts)
+                continue
+            self._take_problem(name, problem)
             due = min(due, self._look_at(name, snapshot.sources.get(name, []), is_settled, now))
         if not snapshot.is_empty:
             for name in self._registry.names():

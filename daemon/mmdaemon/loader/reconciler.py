@@ -63,7 +63,7 @@ class Reconciler:
         self._swap = swap
         self._executor = executor
         self._revive_watcher = revive_watcher
-        self._comparison = Comparison(arrivals, registry, swap, self._start_load, pace.retire_grace_s)
+        self._comparison = Comparison(arrivals, registry, swap, self._start_load, pace.retire_grace_s, pace.settle_s)
         self._settling = Settling(pace.settle_s, pace.unfinished_s)
         self._waiting = Waiting()
         self._promised: list[Answer] = []
@@ -93,7 +93,7 @@ class Reconciler:
         """Go on at another pace."""
         with self._changed:
             self._pace = pace
-            self._comparison.retire_grace_s = pace.retire_grace_s
+            self._comparison.retire_grace_s, self._comparison.doubts.settle_s = pace.retire_grace_s, pace.settle_s
             self._settling = Settling(pace.settle_s, pace.unfinished_s)
             self._nudge()
 

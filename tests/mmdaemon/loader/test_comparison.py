@@ -26,6 +26,7 @@ from mmwire.tensor import SignatureSpec, TensorSpec
 
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
 GRACE_S = 3.0
+SETTLE_S = 0.2
 
 
 class FakeArrivals:
@@ -81,7 +82,7 @@ class World:
         self.released: list[Deployment] = []
         self.swap = Swap(self.pool, self.registry, self.released.append)
         self.started: list[tuple[Source, int]] = []
-        self.comparison = Comparison(self.arrivals, self.registry, self.swap, self._start, GRACE_S)
+        self.comparison = Comparison(self.arrivals, self.registry, self.swap, self._start, GRACE_S, SETTLE_S)
         self.now = 100.0
         self.files: dict[tuple[str, int | None], Source] = {}
         self.problems: list[Problem] = []
@@ -340,6 +341,24 @@ def test_a_problem_without_a_source_is_shown_and_told(world: World) -> None:
     world.look()
     assert world.told("a") == "MODEL_QUARANTINED"
     assert world.registry.document("a")["state"] == "quarantined"
+
+
+def test_a_problem_that_may_pass_counts_once_it_has_lasted(world: World) -> None:
+    """As install(1) puts a file there: its owner's alone at first, then everybody's."""
+    closed = Problem("a", "/m/a.tflite", ModelError("MODEL_UNREADABLE", "Permission denied", "chmod", True))
+    world.problems = [closed]
+    assert world.look() == world.now + SETTLE_S
+    assert "a" not in world.registry
+    world.problems = []
+    world.deploy("a")
+    world.now += 10
+    world.problems = [closed]
+    del world.files["a", None]
+    world.look()
+    assert "reason" not in world.registry.document("a") and world.serving("a") == 1
+    world.now += SETTLE_S
+    world.look()
+    assert "Permission denied" in world.registry.document("a")["reason"] and world.serving("a") == 1
 
 
 def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> None:
