@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmconvert.source.folder import KERAS_SUFFIXES, read_model
+from mmconvert.source.folder import KERAS_SUFFIXES, read_model, require_keras_file, require_variables
 from mmconvert.source.inspection import Inspection, inspect, require_portable
 from mmconvert.source.signature import UNKNOWN, choose_signatures, require_convertible
 from mmwire.errors import MmError
@@ -41,6 +41,8 @@ class Diagnosis:
 
     def as_text(self) -> str:
         """Return the diagnosis for people."""
+        if self.error is not None and not self.producer:
+            return f"{self.source}: cannot be converted"
         lines = [f"{self.source}: " + (f"written by TensorFlow {self.producer}" if self.producer else "a Keras file")]
         for name, sides in self.signatures.items():
             lines.append(f"  signature {name}")
@@ -57,12 +59,14 @@ class Diagnosis:
 def examine(source: Path) -> Diagnosis:
     """Look at a SavedModel or a Keras file; a refusal is part of the diagnosis."""
     diagnosis = Diagnosis(str(source))
-    if source.suffix in KERAS_SUFFIXES and source.is_file():
-        diagnosis.repairs.append(_KERAS_REPAIR)
-        return diagnosis
     try:
+        if source.suffix in KERAS_SUFFIXES and source.is_file():
+            require_keras_file(source)
+            diagnosis.repairs.append(_KERAS_REPAIR)
+            return diagnosis
         inspection = inspect(read_model(source))
         _describe(inspection, diagnosis)
+        require_variables(source, diagnosis.ops)
         for signature in choose_signatures(inspection.signatures, None):
             require_convertible(signature)
             require_portable(inspection, signature)

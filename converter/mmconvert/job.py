@@ -84,6 +84,23 @@ def require_data(quantize: str, has_data: bool) -> None:
         )
 
 
+def require_apart(job: Job) -> None:
+    """Check that nothing is written over, or into, what is read.
+
+    Raises:
+        ClientError: ``USAGE``.
+    """
+    read = {"the model": job.source, "--calibration": job.calibration, "--eval": job.evaluation, "--labels": job.labels}
+    written = {"-o": job.output, "--report": job.report}
+    for option, target in written.items():
+        for role, source in read.items():
+            if target is None or source is None:
+                continue
+            place, kept = target.resolve(), source.resolve()
+            if place == kept or (kept in place.parents and role == "the model"):
+                raise ClientError("USAGE", f"{option} {target} would overwrite {role}", "name another file")
+
+
 def derive_name(source: Path, asked: str | None) -> str:
     """Return the model's name: ``--name``, else the folder's name with what a name may not hold replaced by ``-``.
 

@@ -142,11 +142,10 @@ def encode_tensor(spec: TensorSpec, value: Any) -> Array:
         return np.asarray(array, dtype, order="C")
     if array.dtype.newbyteorder("=") == dtype:
         return np.asarray(array, dtype, order="C")
-    raise RequestError(
-        "BAD_TENSOR",
-        f"input {spec.name!r}: expected {spec.describe()}, got dtype {array.dtype}",
-        f"convert it: x.astype({spec.dtype!r})",
-    )
+    hint = "give real values as float32, which are quantized, or the integers as the model has them"
+    if not spec.scale:
+        hint = f"give values that are meant as {spec.dtype}"
+    raise RequestError("BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got dtype {array.dtype}", hint)
 
 
 def _to_array(spec: TensorSpec, value: Any) -> Array:

@@ -4,6 +4,7 @@ from PIL import Image
 
 from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS
 from mmconvert.calibration.dataset import load_dataset as load_of_several
+from mmconvert.calibration.image import list_images
 from mmconvert.calibration.row import cast_rows, shape_rows, spread
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 from mmwire.errors import ConvertError
@@ -142,6 +143,29 @@ def test_images_in_folders_of_their_classes_know_them(tmp_path):
     assert by_name.search.answers.tolist() == [0, 1, 1]
     by_label = rows_of(load_of_several(None, tmp_path / "photos", [signature], ["cat", "dog", "ant"]))
     assert by_label.search.answers.tolist() == [2, 0, 0]
+
+
+def test_images_beside_folders_are_no_classes_and_it_is_said(tmp_path):
+    for place in ("a/1.png", "b/2.png", "3.png"):
+        (tmp_path / "photos" / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), int(place[-5])).save(tmp_path / "photos" / place)
+    signature = Signature("s", (Tensor("x", "float32", (UNKNOWN, 4, 4, 1)),), ())
+    dataset = load_of_several(None, tmp_path / "photos", [signature])
+    assert rows_of(dataset).search.answers is None
+    assert any("beside the folders" in notice for notice in dataset.notices)
+
+
+def test_a_folder_that_cannot_be_read_is_no_class_less(tmp_path):
+    with pytest.raises(ConvertError, match="gone cannot be read: No such file"):
+        list_images(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(("classes", "text"), [([0, 1, 3], "class 3 is none of the output's 3"), ([-1, 0, 1], "-1 is")])
+def test_a_class_that_the_output_has_not_is_refused(tmp_path, classes, text):
+    signature = Signature("s", (X,), (Tensor("y", "float32", (UNKNOWN, 3)),))
+    np.savez(tmp_path / "eval.npz", x=values(3, 2, 3), labels=classes)
+    with pytest.raises(ConvertError, match=text):
+        load_of_several(None, tmp_path / "eval.npz", [signature])
 
 
 def test_copies_are_told(tmp_path):

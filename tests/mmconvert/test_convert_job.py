@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmconvert.job import Job, derive_name, require_data
+from mmconvert.job import Job, derive_name, require_apart, require_data
 from mmwire.errors import ClientError, ConvertError
 from mmwire.manifest import is_model_name
 
@@ -46,6 +46,25 @@ def test_name_of_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path / "digits")
     assert derive_name(Path(), None) == "digits"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"output": "shapes/saved_model.pb"}, "-o .* would overwrite the model"),
+        ({"source": "s.keras", "output": "./s.keras"}, "would overwrite the model"),
+        ({"report": "rows.npz"}, "--report .* would overwrite --calibration"),
+        ({"report": "eval.npz"}, "would overwrite --eval"),
+        ({"output": "labels.txt"}, "would overwrite --labels"),
+    ],
+)
+def test_nothing_is_written_over_what_is_read(tmp_path, monkeypatch, change, text):
+    monkeypatch.chdir(tmp_path)
+    given = {"source": "shapes", "calibration": "rows.npz", "evaluation": "eval.npz", "labels": "labels.txt"}
+    paths = {name: Path(value) for name, value in ({**given, "output": "shapes.tflite"} | change).items()}
+    with pytest.raises(ClientError, match=text):
+        require_apart(Job(name="shapes", **paths))
+    require_apart(Job(name="shapes", **{name: Path(value) for name, value in given.items()}, output=Path("o.tflite")))
 
 
 @pytest.mark.parametrize(("folder", "asked"), [("kws", "a/b"), ("kws", ""), ("---", None)])

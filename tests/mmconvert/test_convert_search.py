@@ -6,7 +6,7 @@ import pytest
 
 from mmconvert.search.candidate import Candidate
 from mmconvert.search.choice import choose, pareto, speedup
-from mmconvert.search.drop import drop_of_rows, kind_of_drop
+from mmconvert.search.drop import accuracies, drop_of_rows, kind_of_drop
 from mmconvert.search.recipe import (
     DENSE_INT4,
     DYNAMIC_INT8,
@@ -45,6 +45,13 @@ def test_with_classes_the_drop_is_what_was_right_and_no_longer_is():
     classes = np.array([0, 0, 0, 1])
     assert drop_of_rows(reference, answers, classes).tolist() == [0, 1, -1, 0]
     assert "labelled" in kind_of_drop(reference, classes)
+
+
+def test_how_often_both_are_right_is_told():
+    wanted = column([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    got = column([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4]])
+    assert accuracies(wanted, got, np.array([0, 1, 1])) == (2 / 3, 1 / 3)
+    assert accuracies(column([[1.0]]), column([[1.0]]), np.array([0])) is None
 
 
 def test_without_classes_the_float_models_own_probabilities_tell_what_a_flip_costs():

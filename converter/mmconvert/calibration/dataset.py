@@ -118,21 +118,34 @@ def _check(signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Ch
         found = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise refuse(f"the inputs have different numbers of rows: {found}")
     count = next(iter(counts.values()))
+    notices += [f"{role}: {notice}" for notice in raw.notices]
     if role == "calibration":
         _require_variety(signature, arrays)
     copies = count - len({b"".join(array[row].tobytes() for array in arrays.values()) for row in range(count)})
     if copies:
         notices.append(f"{copies} of {count} {role} rows are copies of others: they add nothing")
-    answers = None if raw.answers is None else _check_answers(raw.answers, count)
+    answers = None if raw.answers is None else _check_answers(raw.answers, count, signature)
     return _Checked(arrays, answers, count)
 
 
-def _check_answers(answers: Array, count: int) -> Array:
+def _check_answers(answers: Array, count: int, signature: Signature) -> Array:
     whole = answers.reshape(-1)
     if len(whole) != count:
         raise refuse(f"{count} rows and {len(whole)} answers", "give the right class of each row")
     if whole.dtype.kind not in "iu" and not (whole.dtype.kind == "f" and bool((whole == np.round(whole)).all())):
-        raise refuse(f"the answers are {whole.dtype}", "give the index of the right class of each row")
+        raise refuse(
+            f"the answers are {whole.dtype}, and a class is a whole number",
+            "give the index of the right class of each row; without classes leave out the array or column"
+            " called labels, label, answers or y",
+        )
+    sizes = [tensor.row_shape for tensor in signature.outputs]
+    scores = sizes[0][-1] if len(sizes) == 1 and sizes[0] else 0
+    outside = [int(value) for value in whole if value < 0 or 1 < scores <= value]
+    if outside:
+        raise refuse(
+            f"class {outside[0]} is none of the output's {scores}" if scores > 1 else f"class {outside[0]} is negative",
+            "count classes from 0",
+        )
     return whole.astype(np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmwire.errors import ClientError, ConvertError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 MAX_IMAGES = 1024
+_SHOWN = 12
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -21,9 +23,12 @@ def list_images(folder: Path) -> list[Path]:
     """Return the images of a folder and those below it, by name; at most ``MAX_IMAGES``, evenly spaced.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``, there is none.
+        ConvertError: ``CALIBRATION_INVALID``: there is none, or a folder below cannot be read.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths: list[Path] = []
+    for place, _, names in os.walk(folder, onerror=_refuse_folder):
+        paths += [Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES]
+    paths = sorted(path for path in paths if path.is_file())
     if not paths:
         raise ConvertError(
             "CALIBRATION_INVALID", f"the folder {folder} holds no image", f"known: {', '.join(SUFFIXES)}"
@@ -31,17 +36,28 @@ def list_images(folder: Path) -> list[Path]:
     return [paths[index] for index in spread(len(paths), MAX_IMAGES)]
 
 
-def classes_of(folder: Path, paths: Sequence[Path], labels: Sequence[str]) -> Array | None:
-    """Return the class of each image where the images lie in one folder a class, else None.
+def _refuse_folder(error: OSError) -> None:
+    raise ConvertError("CALIBRATION_INVALID", f"{error.filename} cannot be read: {error.strerror}")
+
+
+def classes_of(folder: Path, paths: Sequence[Path], labels: Sequence[str]) -> tuple[Array | None, str]:
+    """Return the class of each image, None where they do not lie in one folder a class; and what was taken for what.
 
     A class is the folder's place among the labels, where all are labels, else among the folders by name.
     """
     parents = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
     names = sorted(set(parents))
-    if "" in names or len(names) < 2:
-        return None
-    order = list(labels) if set(names) <= set(labels) else names
-    return np.array([order.index(parent) for parent in parents])
+    if "" in names and len(names) > 1:
+        return None, f"images beside the folders in {folder}: nothing is taken for a class"
+    if len(names) < 2:
+        return None, ""
+    is_labelled = set(names) <= set(labels)
+    order = list(labels) if is_labelled else names
+    by = "labels" if is_labelled else "folders by name, which are not the labels" if labels else "folders by name"
+    shown = ", ".join(f"{order.index(name)} {name}" for name in names[:_SHOWN]) + (
+        " ..." if len(names) > _SHOWN else ""
+    )
+    return np.array([order.index(parent) for parent in parents]), f"classes are the {by}: {shown}"
 
 
 def read_images(paths: list[Path], signature: Signature) -> Array:

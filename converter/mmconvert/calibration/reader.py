@@ -31,10 +31,12 @@ class Raw:
     Attributes:
         arrays: By input, rows first; shapes and types are checked later.
         answers: The right class of each row, None where it is not told.
+        notices: How it was read, where that may surprise.
     """
 
     arrays: dict[str, Array]
     answers: Array | None = None
+    notices: tuple[str, ...] = ()
 
 
 def read_rows(path: Path, signatures: Sequence[Signature], labels: Sequence[str]) -> dict[str, Raw]:
@@ -77,8 +79,9 @@ def _read_one(path: Path, signature: Signature, labels: Sequence[str]) -> Raw:
         if files:
             return _join([_read_one(file, signature, labels) for file in files])
         images = list_images(path)
-        answers = classes_of(path, images, labels)
-        return Raw(_for_one_input(read_images(images, signature), path, signature), answers)
+        answers, notice = classes_of(path, images, labels)
+        arrays = _for_one_input(read_images(images, signature), path, signature)
+        return Raw(arrays, answers, (notice,) if notice else ())
     if path.suffix not in _READERS:
         raise refuse(f"the data {path} has a form that is not known", _FORMS)
     return _READERS[path.suffix](path, signature)

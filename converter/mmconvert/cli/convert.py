@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mmconvert.cache import default_folder
-from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, Limits, derive_name, require_data
+from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, Limits, derive_name, require_apart, require_data
 from mmconvert.progress import Progress
 from mmconvert.publish import require_writable, write_whole
 from mmwire.errors import error_from_dict
@@ -115,6 +115,7 @@ def command(
         limits=Limits(memory_limit << 20, time_limit),
     )
     require_data(quantize, job.has_data)
+    require_apart(job)
     if report is not None:
         require_writable(report)
     from mmconvert.pipeline import convert  # numpy and all that: not for --help

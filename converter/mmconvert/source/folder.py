@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mmwire.manifest import SAVED_MODEL_FILE, parse_labels, parse_version
 
 _LABELS_PLACES = ("labels.txt", "assets/labels.txt", "assets.extra/labels.txt")
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,39 @@ def read_model(folder: Path) -> bytes:
         return (folder / SAVED_MODEL_FILE).read_bytes()
     except OSError as error:
         raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}", "") from None
+
+
+def require_variables(folder: Path, operations: Iterable[str]) -> None:
+    """Check that the weights are there, where the graph has some.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``.
+    """
+    index = folder / "variables" / "variables.index"
+    if "VarHandleOp" in operations and not index.is_file():
+        raise ConvertError(
+            "SAVED_MODEL_INVALID", f"{index} is not there, and the model has weights", "copy the whole folder again"
+        )
+
+
+def require_keras_file(path: Path) -> None:
+    """Check by its first bytes, and its end where it is a zip file, that a file is what its suffix says.
+
+    Raises:
+        ConvertError: ``SAVED_MODEL_INVALID``.
+
+    Source: the HDF5 file format, signature; Keras 3 writes ``.keras`` as a zip file.
+    """
+    try:
+        with path.open("rb") as file:
+            is_hdf5 = file.read(len(_HDF5)) == _HDF5
+        if path.suffix != ".keras" and is_hdf5:
+            return
+        if path.suffix == ".keras" and (zipfile.is_zipfile(path) or is_hdf5):
+            return
+    except OSError as error:
+        raise ConvertError("SAVED_MODEL_INVALID", f"{path} cannot be read: {error.strerror}") from None
+    raise ConvertError("SAVED_MODEL_INVALID", f"{path} is no whole Keras file", "copy it again, or save it again")
 
 
 def _not_a_saved_model(path: Path) -> ConvertError:

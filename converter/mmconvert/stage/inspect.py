@@ -7,7 +7,15 @@ from pathlib import Path
 from mmconvert.cache import Cache, read_json, write_json
 from mmconvert.child.worker import Worker
 from mmconvert.job import Job
-from mmconvert.source.folder import KERAS_SUFFIXES, find_labels, read_model, take_stamp, tree_digest
+from mmconvert.source.folder import (
+    KERAS_SUFFIXES,
+    find_labels,
+    read_model,
+    require_keras_file,
+    require_variables,
+    take_stamp,
+    tree_digest,
+)
 from mmconvert.source.inspection import Inspection, inspect, require_portable
 from mmconvert.source.signature import Signature, choose_signatures, require_convertible
 from mmconvert.source.subject import Subject
@@ -27,6 +35,7 @@ def inspect_source(job: Job, worker: Worker, cache: Cache, versions: dict[str, s
     folder, repairs = job.source, list[str]()
     stamp, digest = None, ""
     if job.source.suffix in KERAS_SUFFIXES and job.source.is_file():
+        require_keras_file(job.source)
         stamp = take_stamp(job.source)
         digest = tree_digest(job.source, stamp)
 
@@ -41,6 +50,7 @@ def inspect_source(job: Job, worker: Worker, cache: Cache, versions: dict[str, s
         stamp = take_stamp(folder)
         digest = tree_digest(folder, stamp)
     inspection = inspect(model)
+    require_variables(folder, {op for ops in inspection.ops.values() for op in ops})
     signatures = choose_signatures(inspection.signatures, job.signature)
     for signature in signatures:
         require_convertible(signature)

@@ -13,7 +13,7 @@ from mmconvert.outcome import describe_parity
 from mmconvert.parity.gate import require_float_parity, require_quantized_parity, summarise
 from mmconvert.parity.metric import OutputParity, compare
 from mmconvert.search.candidate import Candidate
-from mmconvert.search.drop import drop_of_rows, kind_of_drop
+from mmconvert.search.drop import accuracies, drop_of_rows, kind_of_drop
 from mmconvert.search.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8
 from mmconvert.search.statistic import Interval, bootstrap_mean
 from mmconvert.source.subject import Subject
@@ -83,8 +83,8 @@ class Verifier:
         require_weights(census, self._model.variable_elements)
         if candidate.recipe.name in (STATIC_INT8.name, TENSORFLOW_INT8.name) and not candidate.recipe.kept_float:
             require_int8(census)
-        parity, drop = self._compare(candidate)
-        evidence = []
+        evidence: list[str] = []
+        parity, drop = self._compare(candidate, evidence)
         if candidate.recipe.name != FLOAT32.name:
             evidence.append(f"{candidate.name} model: {describe_parity(parity)}")
             parity = parity | {"float32": self._equivalence.parity}
@@ -96,7 +96,7 @@ class Verifier:
             parity, drop[0] if drop else None, evidence, census, found["signatures"], self._find_batches(candidate)
         )
 
-    def _compare(self, candidate: Candidate) -> tuple[dict[str, Any], tuple[Interval, str] | None]:
+    def _compare(self, candidate: Candidate, evidence: list[str]) -> tuple[dict[str, Any], tuple[Interval, str] | None]:
         is_float = candidate.recipe.name == FLOAT32.name
         outputs: list[OutputParity] = []
         drop: tuple[Interval, str] | None = None
@@ -112,6 +112,10 @@ class Verifier:
                 classes = classes if classes is not None and len(classes) == len(rows) else None
                 values = drop_of_rows(wanted, got, classes)
                 interval = bootstrap_mean(np.nan_to_num(values, posinf=1e9))
+                right = None if classes is None else accuracies(wanted, got, classes)
+                if right is not None:
+                    told = f"right classes on rows held out: the original {right[0]:.1%}, this file {right[1]:.1%}"
+                    evidence.append(told)
                 if drop is None or interval.high > drop[0].high:
                     drop = interval, kind_of_drop(wanted, classes)
         if is_float:

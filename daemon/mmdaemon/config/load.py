@@ -176,6 +176,13 @@ def _check_paths(config: Config, given: bool) -> None:
             models.mkdir()
         except OSError as error:
             raise ConfigError("CONFIG_INVALID", f"cannot make {models}: {error.strerror}") from None
+    folder, store = models.resolve(), config.paths.store.resolve()
+    if folder == store or folder in store.parents or store in folder.parents:
+        raise ConfigError(
+            "CONFIG_INVALID",
+            f"the store {store} and the model folder {folder} lie in one another",
+            "the store is the daemon's own: give it a folder of its own with --store",
+        )
     size = len(os.fsencode(socket))
     if size > SOCKET_PATH_BYTES:
         raise ConfigError(

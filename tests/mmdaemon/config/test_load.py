@@ -90,6 +90,12 @@ def test_a_model_folder_that_was_given_must_be_there(base: dict[str, str], tmp_p
     assert f"mkdir -p {tmp_path}/none" in caught.value.hint
 
 
+@pytest.mark.parametrize("store", ["models", "models/store", "."])
+def test_the_store_and_the_model_folder_are_apart(base: dict[str, str], tmp_path: Path, store: str) -> None:
+    with pytest.raises(ConfigError, match="lie in one another"):
+        load_config(None, {}, base | {"paths.store": str(tmp_path / store)})
+
+
 def test_a_socket_path_that_linux_cannot_take_is_refused(base: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="Linux allows 107"):
         load_config(None, {}, base | {"paths.socket": "/tmp/" + "x" * 103})
