@@ -78,12 +78,13 @@ class Outcome:
         if self.verdict == FULL_TF:
             lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[tensorflow]'")
         elif self.published:
-            lines.append(f"  next      mmctl wait {self.name} && mmctl predict {self.name} -i INPUT.npy")
+            lines.append(f"  next      mmctl wait {self.name} && {self._predict()}")
         else:
-            lines.append(
-                f"  next      copy it into the daemon's model folder, then: mmctl predict {self.name} -i INPUT.npy"
-            )
+            lines.append(f"  next      copy it into the daemon's model folder, then: {self._predict()}")
         return "\n".join(lines)
+
+    def _predict(self) -> str:
+        return f"mmctl predict {self.name} -i INPUT (npy, npz, csv, an image)"
 
 
 def rejection(error: MmError, name: str, evidence: list[str], seconds: float) -> Outcome:

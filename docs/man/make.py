@@ -27,9 +27,17 @@ SEE_ALSO = {
     "mmctl": "mmdaemon(1), mmconvert(1)",
     "mmconvert": "mmdaemon(1), mmctl(1)",
 }
-MMCONVERT = click.Group(
-    "mmconvert", params=convert.command.params, help=convert.command.help, epilog=convert.command.epilog
-)
+
+
+class Forms(click.Group):
+    """A command that has other forms too: its own usage names its arguments, not theirs."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the pieces of the usage line."""
+        return click.Command.collect_usage_pieces(self, ctx)
+
+
+MMCONVERT = Forms("mmconvert", params=convert.command.params, help=convert.command.help, epilog=convert.command.epilog)
 MMCONVERT.add_command(doctor.command, "doctor")
 MMCONVERT.add_command(verify.command, "verify")
 COMMANDS: dict[str, click.Command] = {"mmdaemon": mmdaemon, "mmctl": mmctl, "mmconvert": MMCONVERT}

@@ -14,6 +14,7 @@ from mmconvert.calibration.reader import Raw, read_rows, refuse
 from mmconvert.calibration.row import cast_rows, feeds_of, shape_rows, spread
 from mmconvert.feed import Array, Feed, digest_feeds
 from mmconvert.source.signature import Signature, Tensor
+from mmwire.errors import ConvertError
 
 MAX_CALIBRATION_ROWS = 512  # min and max of an activation hardly move after some hundred rows
 MAX_SEARCH_ROWS = 256  # every candidate runs each of them
@@ -89,7 +90,7 @@ def load_dataset(
     notices: list[str] = []
     given = {
         role: {
-            name: _check(next(s for s in signatures if s.name == name), raw, role, notices)
+            name: _check_data(path, next(s for s in signatures if s.name == name), raw, role, notices)
             for name, raw in read_rows(path, signatures, labels).items()
         }
         for role, path in (("calibration", calibration), ("eval", evaluation))
@@ -104,6 +105,13 @@ def load_dataset(
         notices += tell_clipping(signature.inputs, parts.calibration.feeds, parts.search.feeds + parts.held_out.feeds)
     digest = digest_feeds([checked.arrays for role in given.values() for checked in role.values()])
     return Dataset(splits, rows, digest, notices)
+
+
+def _check_data(path: Path, signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Checked:
+    try:
+        return _check(signature, raw, role, notices)
+    except ConvertError as error:
+        raise refuse(f"--{role} {path}: {error.message}", error.hint) from None
 
 
 def _check(signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Checked:

@@ -61,6 +61,9 @@ def inspect_source(job: Job, worker: Worker, cache: Cache, versions: dict[str, s
     return Subject(job.source, folder, model, stamp, digest, inspection, signatures, labels, repairs)
 
 
+_SIDES = 2  # of a single score: what it says no to, and what it says yes to
+
+
 def _tell(inspection: Inspection, signatures: tuple[Signature, ...]) -> list[str]:
     names = [signature.name for signature in signatures]
     others = sorted(set(inspection.signatures) - set(names))
@@ -75,7 +78,9 @@ def _check_labels(job: Job, signature: Signature, labels: list[str]) -> list[str
         ClientError: ``USAGE``, the file given with ``--labels`` does not fit.
     """
     shape = signature.outputs[0].shape if len(signature.outputs) == 1 else None
-    if not labels or shape is None or len(shape) != 2 or shape[1] in (-1, 1, len(labels)):
+    if not labels or shape is None or len(shape) != 2 or shape[1] in (-1, len(labels)):
+        return []
+    if shape[1] == 1 and len(labels) <= _SIDES:
         return []
     message = f"{len(labels)} labels for the {shape[1]} classes of output {signature.outputs[0].name!r}"
     if job.labels is not None:
