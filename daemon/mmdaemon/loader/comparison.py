@@ -132,6 +132,7 @@ class Comparison:
         self._memory.set_unloaded(name, self._sources.get(name, ()))
         self._arrivals.set_unloaded(name, True)
         self._swap.withdraw(name, unloaded(name))
+        LOG.info("%s is unloaded, as its owner asked", name, extra=about(name))
 
     def _take_problem(self, name: str, problem: MmError | None) -> None:
         model = self._registry.model(name)

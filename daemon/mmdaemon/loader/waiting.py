@@ -75,7 +75,16 @@ class Waiting:
                 return quarantined(wait.name, reason)
         if now < wait.deadline:
             return None
-        state = registry.document(wait.name)["state"] if wait.name in registry else "not in the folder"
-        return CapacityError(
-            "DEADLINE_EXCEEDED", f"model {wait.name!r} does not serve yet: it is {state}", "give it more time"
-        )
+        return _too_late(wait, registry)
+
+
+def _too_late(wait: Wait, registry: Registry) -> CapacityError:
+    state = registry.document(wait.name)["state"] if wait.name in registry else "not in the folder"
+    model = f"model {wait.name!r}"
+    if wait.version:
+        what = f"version {wait.version} of {model} does not serve yet: the model is {state}"
+    elif wait.sha256:
+        what = f"the file {wait.sha256[:12]} of {model} does not serve yet: the model is {state}"
+    else:
+        what = f"{model} does not serve yet: it is {state}"
+    return CapacityError("DEADLINE_EXCEEDED", what, "give it more time")
