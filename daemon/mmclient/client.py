@@ -40,9 +40,7 @@ class Client:
     """
 
     def __init__(self, socket_path: str | os.PathLike[str] | None = None, *, timeout: float = 30.0) -> None:
-        if not 0 < timeout < math.inf:
-            raise RequestError("BAD_REQUEST", f"timeout: expected a positive number of seconds, got {timeout!r}")
-        self._timeout_s = timeout
+        self._timeout_s = _seconds(timeout)
         self._socket_path = socket_path
         self._pool = Pool(socket_path)
 
@@ -93,7 +91,7 @@ class Client:
             ClientError: ``DAEMON_UNREACHABLE``, ``TIMEOUT``, ``CONNECTION_LOST``.
         """
         # Written out here and in ``ask``: a shared function with a callback costs the hot path half a microsecond.
-        timeout_s = self._timeout_s if timeout is None else timeout
+        timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         deadline = time.monotonic() + timeout_s
         pool = self._pool
         retry: Retry | None = None
@@ -175,7 +173,7 @@ class Client:
         """Run a model as ``predict_many`` does and yield each row with the version and the times behind it."""
         from mmclient.stream import Stream  # loads numpy
 
-        timeout_s = self._timeout_s if timeout is None else timeout
+        timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         stream = Stream(self._pool, (name, signature, version), dequantize, timeout_s)
         try:
             yield from stream.run(rows)
@@ -242,7 +240,7 @@ class Client:
 
     def _perform(self, run: Callable[[Link, float, float], _T], timeout: float | None) -> _T:
         """Do something on a connection, again where a failure allows it."""
-        timeout_s = self._timeout_s if timeout is None else timeout
+        timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         deadline = time.monotonic() + timeout_s
         retry = Retry(deadline)
         while True:
@@ -263,3 +261,14 @@ class Client:
             self._pool.forget()
         retry.after(failure, self._pool.was_connected)
         return max(deadline - time.monotonic(), 1e-3)
+
+
+def _seconds(timeout: float) -> float:
+    """Return a timeout that is one.
+
+    Raises:
+        RequestError: ``BAD_REQUEST``.
+    """
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
+        raise RequestError("BAD_REQUEST", f"timeout: expected a positive number of seconds, got {timeout!r}")
+    return timeout

@@ -281,7 +281,9 @@ def test_on_a_cpu_box_a_bare_saved_model_is_refused_with_the_command_to_run(made
     try:
         drop(daemon, made / "plain", "plain")
         error = refusal(daemon, "plain")
-        assert error.hint.startswith(f"mmconvert {daemon.models / 'plain'} --name plain --publish {daemon.models}")
+        assert (
+            error.hint == f"mv {daemon.models / 'plain'} ~/ && mmconvert ~/plain --name plain --publish {daemon.models}"
+        )
     finally:
         daemon.kill()
 

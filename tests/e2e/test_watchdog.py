@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import tiny_tflite as tiny
 from daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmwire.errors import MmError
 
+STOPPED_S = 3.0  # longer than between two looks at its own health
 FOR_EVER = np.float32([1e9])
 A_WHILE = np.float32([2e6])  # 0.5 s here
 ROW = np.ones((1, 4), np.float32)
@@ -137,5 +139,24 @@ def test_a_client_that_left_leaves_a_hung_worker_to_be_found(tmp_path: Path, sys
         caller.join(LIMIT_S)
         systemd.hear("WATCHDOG=trigger")
         assert "slow version 1 computes longer than 1 s" in daemon.text()
+    finally:
+        daemon.kill()
+
+
+def test_a_daemon_that_was_stopped_for_longer_than_it_waits_goes_on(tmp_path: Path, systemd: Systemd) -> None:
+    """Ctrl-Z and fg, a debugger, a frozen container."""
+    daemon = watched(tmp_path, systemd, 60)
+    try:
+        daemon.start()
+        daemon.deploy("m", tiny.add_constant(1))
+        assert daemon.process is not None
+        daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(STOPPED_S)
+        daemon.process.send_signal(signal.SIGCONT)
+        systemd.heard.clear()
+        systemd.hear("WATCHDOG=1")
+        with daemon.client() as client:
+            assert client.predict("m", ROW)["y"][0, 0] == 2.0
+        assert daemon.stop() == 0
     finally:
         daemon.kill()

@@ -142,6 +142,8 @@ def test_more_than_the_daemon_takes_in_one_request(daemon: FakeDaemon, client: C
 @pytest.mark.parametrize("timeout", [-1.0, 0.0, float("nan")])
 def test_timeout_must_be_positive(client: Client, timeout: float) -> None:
     client.predict("double", np.ones((1, 4)))
+    with pytest.raises(RequestError, match="positive number of seconds, got '3'"):
+        Client("/nowhere").predict("m", [1], timeout="3")  # type: ignore[arg-type]
     with pytest.raises(RequestError, match="positive number of seconds"):
         client.predict("double", np.ones((1, 4)), timeout=timeout)
     with pytest.raises(RequestError, match="positive number of seconds"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from mmdaemon.folder.snapshot import Source
 from mmwire.bundle import Bundle
@@ -80,7 +81,5 @@ def is_to_be_converted(source: Source, bundle: Bundle | None, policy: Policy) ->
 
 def _convert_it(source: Source) -> str:
     folder = source.path.parent if source.version is None else source.path.parent.parent
-    return (
-        f"mmconvert {source.path} --name {source.name} --publish {folder}, "
-        "then move the SavedModel out of the model folder"
-    )
+    moved = Path("~") / source.path.relative_to(folder)  # beside it no NAME.tflite may lie: two layouts of one name
+    return f"mv {folder / source.name} ~/ && mmconvert {moved} --name {source.name} --publish {folder}"

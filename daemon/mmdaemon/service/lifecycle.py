@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mmdaemon.config.load import changes
@@ -22,7 +22,9 @@ from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
 _CHECK = signal.SIGUSR1  # from the daemon to itself: a model with a shorter limit serves, check sooner
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, _CHECK)
+_TIME_IS_UP = signal.SIGALRM
+_LEAST_S = 1e-3  # 0 would stop the timer
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, _CHECK, _TIME_IS_UP)
 _STATUS_S = 2.0  # between two looks whether it is stopped before it was ready
 _DRAIN_STEP_S = 0.01
 
@@ -83,11 +85,11 @@ class Lifecycle:
         threading.Thread(target=self._announce, name="mm-status", daemon=True).start()
         while True:
             self._check_health()
-            received = signal.sigtimedwait(SIGNALS, max(0.0, self._next_check - time.monotonic()))
-            if received is not None and received.si_signo == signal.SIGHUP:
+            received = _wait_for(SIGNALS, self._next_check - time.monotonic())
+            if received == signal.SIGHUP:
                 self._reload()
-            elif received is not None and received.si_signo != _CHECK:
-                return self._drain(signal.Signals(received.si_signo).name)
+            elif received not in (_CHECK, _TIME_IS_UP):
+                return self._drain(signal.Signals(received).name)
 
     def _check_health(self) -> None:
         """Look for what hangs, tell systemd, and set when to look again."""
@@ -158,9 +160,10 @@ class Lifecycle:
         deadline = time.monotonic() + self._config.service.drain_s
         answered = True
         while not self._is_quiet():
-            received = signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), _DRAIN_STEP_S)
-            if received is not None or time.monotonic() > deadline:
-                LOG.warning("%s: requests are left unanswered", "second signal" if received else "drain took too long")
+            received = _wait_for((signal.SIGTERM, signal.SIGINT, _TIME_IS_UP), _DRAIN_STEP_S)
+            if received != _TIME_IS_UP or time.monotonic() > deadline:
+                why = "drain took too long" if received == _TIME_IS_UP else "second signal"
+                LOG.warning("%s: requests are left unanswered", why)
                 answered = False
                 break
         with app.pool.scheduler() as scheduler:
@@ -171,3 +174,12 @@ class Lifecycle:
 
     def _is_quiet(self) -> bool:
         return self._app.pool.is_quiet and not self._app.loop.owes_output
+
+
+def _wait_for(signals: Sequence[signal.Signals], timeout_s: float) -> int:
+    """Return the signal that came; ``_TIME_IS_UP``, which must be among them, at the end of the time or earlier.
+
+    Not sigtimedwait: where SIGCONT interrupts it after its time, CPython 3.11 returns a number that nobody sent.
+    """
+    signal.setitimer(signal.ITIMER_REAL, max(timeout_s, _LEAST_S))
+    return signal.sigwaitinfo(signals).si_signo

@@ -40,12 +40,12 @@ def test_a_saved_model_is_served_or_converted(bundle: Bundle | None, policy: Pol
 @pytest.mark.parametrize(
     ("bundle", "policy", "says", "hint"),
     [
-        (None, BARE_BOX, "not served as it is", "mmconvert /m/det --name det --publish /m, then move"),
-        (None, CPU_BOX, "not served as it is", "mmconvert /m/det --name det --publish /m, then move"),
+        (None, BARE_BOX, "not served as it is", "mv /m/det ~/ && mmconvert ~/det --name det --publish /m"),
+        (None, CPU_BOX, "not served as it is", "mv /m/det ~/ && mmconvert ~/det --name det --publish /m"),
         (None, replace(BARE_BOX, has_gpu=True), "TensorFlow is not installed", "mmdaemon[tensorflow]"),
         (None, replace(BARE_BOX, tensorflow="always"), "TensorFlow is not installed", "mmdaemon[tensorflow]"),
         (None, replace(CPU_BOX, convert_on_drop=True), "mmconvert's extra is not installed", "mmdaemon[convert]"),
-        (None, replace(GPU_BOX, tensorflow="never"), "'never'", "mmconvert /m/det"),
+        (None, replace(GPU_BOX, tensorflow="never"), "'never'", "mmconvert ~/det"),
         (BUNDLE, replace(GPU_BOX, tensorflow="never"), "'never'", "'auto'"),
         (BUNDLE, BARE_BOX, "Svd is no builtin", "mmdaemon[tensorflow]"),
     ],
@@ -62,4 +62,4 @@ def test_the_command_names_the_model_folder_of_a_versioned_model() -> None:
     source = replace(SOURCE, version=3, path=Path("/m/det/3"))
     with pytest.raises(ModelError) as caught:
         is_to_be_converted(source, None, CPU_BOX)
-    assert "mmconvert /m/det/3 --name det --publish /m," in caught.value.hint
+    assert "mv /m/det ~/ && mmconvert ~/det/3 --name det --publish /m" in caught.value.hint
