@@ -186,11 +186,11 @@ class _Build:
         max_drop = job.max_drop if job.searches or job.evaluation is not None else None
         verifier = Verifier(subject, model, original, produced, dataset, equivalence, max_drop)
         document: dict[str, Any] | None = None
-        operations: list[dict[str, str]] = produced.describe(model.path)["operations"]
         if pick is not None:
             chosen = maker.require(rebuild(pick), bool(pick["is_static"]))
         elif job.searches and dataset is not None:
             progress.on_stage("search", "looking for the best form")
+            operations: list[dict[str, str]] = produced.describe(model.path)["operations"]
             chosen, document = search(
                 job, subject, maker, produced, dataset, operations, self._cache, self._versions, progress
             )
@@ -216,7 +216,7 @@ class _Build:
             document = document | {"chosen": chosen.name, "reason": why or document["reason"]}
             reason = f"{reason}; {document['reason']}"
             self._evidence += document["notes"]
-            operations = produced.describe(self._workspace / "packed.tflite")["operations"]
+        operations = produced.describe(self._workspace / "packed.tflite")["operations"]
         return Product(subject, packed, len(packed), verdict, reason, facts, self._evidence, document, operations)
 
     def _verify(

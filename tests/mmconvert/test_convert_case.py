@@ -99,6 +99,8 @@ def test_a_form_that_was_asked_for(mmconvert, converted, saved_models, digits, q
     assert (document["verdict"], document["recipe"]) == (verdict, quantize)
     assert text in document["reason"] and document["search"] is None
     assert document["drop"]["estimate"] <= 0.01
+    key, value = {"float16": ("op", "DEQUANTIZE"), "int16x8": ("dtype", "INT16")}[quantize]
+    assert value in {operation[key] for operation in document["operations"]}, "of the file that was written"
 
 
 def test_a_keras_3_file_gives_what_its_saved_model_gives(mmconvert, converted, saved_models, tmp_path):
