@@ -12,6 +12,7 @@ from mmconvert.search.recipe import (
     DYNAMIC_INT8,
     DYNAMIC_INT8_DENSE,
     FLOAT32,
+    INT16X8,
     RECIPES,
     STATIC_INT8,
     WEIGHTS_INT8,
@@ -19,6 +20,8 @@ from mmconvert.search.recipe import (
     recipes_for,
 )
 from mmconvert.search.statistic import Interval, bootstrap_mean, bootstrap_median
+
+MIB = 1 << 20
 
 
 def column(values, name="y"):
@@ -117,13 +120,57 @@ def test_without_a_significant_gain_float_stays():
 
 @pytest.mark.parametrize(("objective", "winner"), [("latency", 0), ("size", 1), ("memory", 2)])
 def test_the_objective_decides(objective, winner):
-    baseline = candidate(FLOAT32, rounds(1.0), 100, memory=100)
+    baseline = candidate(FLOAT32, rounds(1.0), 100, memory=100 * MIB)
     others = [
-        candidate(STATIC_INT8, rounds(0.5), 60, memory=80),
-        candidate(WEIGHTS_INT8, rounds(0.9), 30, memory=70),
-        candidate(DYNAMIC_INT8, rounds(0.8), 50, memory=40),
+        candidate(STATIC_INT8, rounds(0.5), 60, memory=80 * MIB),
+        candidate(WEIGHTS_INT8, rounds(0.9), 30, memory=70 * MIB),
+        candidate(DYNAMIC_INT8, rounds(0.8), 50, memory=40 * MIB),
     ]
-    assert choose(baseline, [baseline, *others], objective)[0] is others[winner]
+    chosen, reason = choose(baseline, [baseline, *others], objective)
+    told = ["2.00 times as fast", "30% of float32's size, 1.11 times as fast", "40% of float32's memory, 1.25 times"]
+    assert chosen is others[winner] and told[winner] in reason
+
+
+def test_among_those_that_need_about_the_same_memory_the_fastest_is_chosen():
+    baseline = candidate(FLOAT32, rounds(1.0), memory=10 * MIB)
+    least = candidate(WEIGHTS_INT8, rounds(1.4), memory=4 * MIB)
+    fast = candidate(STATIC_INT8, rounds(0.5), memory=int(4.4 * MIB))
+    assert choose(baseline, [baseline, least, fast], "memory")[0] is fast
+    fast.memory_bytes = 5 * MIB
+    assert choose(baseline, [baseline, least, fast], "memory")[0] is least
+
+
+def test_memory_that_differs_by_the_allocators_pages_is_no_gain():
+    baseline = candidate(FLOAT32, rounds(1.0), memory=200 << 10)
+    chosen, reason = choose(baseline, [baseline, candidate(STATIC_INT8, rounds(0.5), memory=150 << 10)], "memory")
+    assert chosen is baseline and "75% of float32's memory" in reason
+    small = candidate(STATIC_INT8, rounds(0.5), memory=100 << 10)
+    assert choose(baseline, [baseline, small], "memory")[0] is small
+
+
+@pytest.mark.parametrize("objective", ["size", "memory"])
+def test_what_is_much_slower_than_float_is_not_chosen_for_its_size_or_memory(objective):
+    baseline = candidate(FLOAT32, rounds(1.0), 1000, memory=10 * MIB)
+    least, bearable = candidate(INT16X8, rounds(40.0), 200, memory=MIB), candidate(STATIC_INT8, rounds(1.9), 600)
+    bearable.memory_bytes = 6 * MIB
+    assert choose(baseline, [baseline, least, bearable], objective)[0] is bearable
+    chosen, reason = choose(baseline, [baseline, least], objective)
+    assert chosen is baseline and "more than 2 times as slow as float32" in reason
+
+
+def test_memory_that_could_not_be_measured_is_no_gain():
+    baseline, unknown = candidate(FLOAT32, rounds(1.0)), candidate(STATIC_INT8, rounds(0.5), memory=None)
+    chosen, reason = choose(baseline, [baseline, unknown], "memory")
+    assert chosen is baseline and "could not be measured" in reason
+    known = candidate(STATIC_INT8, rounds(0.5), memory=1)
+    baseline.memory_bytes = None
+    assert choose(baseline, [baseline, known], "memory")[0] is baseline
+
+
+def test_among_those_of_about_the_same_size_the_fastest_is_chosen():
+    baseline = candidate(FLOAT32, rounds(1.0), 1000)
+    least, fast = candidate(WEIGHTS_INT8, rounds(1.4), 300), candidate(STATIC_INT8, rounds(0.5), 340)
+    assert choose(baseline, [baseline, least, fast], "size")[0] is fast
 
 
 def test_what_slows_a_round_slows_both_and_does_not_show_in_the_speedup():

@@ -12,10 +12,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from mmconvert.child import quantizer
 from mmconvert.child.census import list_operations, take_census
+from mmconvert.child.footprint import measure_memory
 from mmconvert.child.golden import record
 from mmconvert.child.pruning import prune
 from mmconvert.child.serve import serve
-from mmconvert.child.stopwatch import count_partitions, measure_latency, measure_memory
+from mmconvert.child.stopwatch import count_partitions, measure_latency
 from mmconvert.child.tensor import describe_signatures, from_model, to_model
 from mmconvert.feed import load_feeds, save_feeds
 from mmwire.errors import ConvertError
@@ -80,8 +81,8 @@ def time_models(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def weigh_models(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the memory that each model takes."""
-    return dict(measure_memory([(name, Path(path)) for name, path in request["models"].items()]))
+    """Answer with the memory that each model needs of its own."""
+    return dict(measure_memory({name: Path(path) for name, path in request["models"].items()}))
 
 
 def record_goldens(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,9 @@
-"""How long one run of a model takes, how much memory it takes, and into how many pieces the delegate cuts it."""
+"""How long one run of a model takes, and into how many pieces the delegate cuts it."""
 
 from __future__ import annotations
 
-import os
-import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,30 +57,6 @@ def _repeats(runner: Interpreter) -> int:
     began = time.perf_counter()
     runner.invoke()
     return int(min(200, max(1, _SLICE_S / max(time.perf_counter() - began, 1e-7))))
-
-
-def measure_memory(models: Sequence[tuple[str, Path]]) -> dict[str, int]:
-    """Return by how many bytes the peak resident set grows when a fresh process loads a model and runs it once."""
-    return {name: _weigh(path) for name, path in models}
-
-
-def _weigh(model: Path) -> int:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            prepare(model, 1)
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-            os.write(writer, str(grown * 1024).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return int(text or 0)
 
 
 def count_partitions(model: Path) -> int:

@@ -22,7 +22,7 @@ class Candidate:
         refusal: Why it may not be chosen, empty when it may.
         times_ms: Of one run, one figure a round; rounds are interleaved over all candidates.
         batch_ms: Of one row when many run at once, None when it was not measured.
-        memory_bytes: That a process needs more for it, None when it was not measured.
+        memory_bytes: That it needs of its own at its peak, None when it was not measured.
         partitions: Pieces that the delegate runs; more of them mean more hand-overs.
     """
 

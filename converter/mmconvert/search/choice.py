@@ -11,7 +11,9 @@ from mmconvert.search.statistic import Interval, bootstrap_median
 
 MIN_SPEEDUP = 1.02  # less than that is not worth a changed file, however sure it is
 SAME_SPEED = 1.02  # candidates closer than that count as equally fast; then the smaller one is better
-_MIN_SHARE = 0.95
+_SAME_SHARE = 0.05  # sizes closer than that count as equal; then the faster one is better
+_SLOWEST = 2.0  # times float32's time: slower than that is not chosen for its size or memory
+_PAGES_BYTES = 64 << 10  # what the allocator rounds to: memory closer than that is equal, however small the model
 
 
 def speedup(baseline: Candidate, candidate: Candidate) -> Interval:
@@ -25,7 +27,10 @@ def choose(baseline: Candidate, candidates: Sequence[Candidate], objective: str)
     allowed = [candidate for candidate in candidates if candidate.may_be_chosen and candidate is not baseline]
     if not allowed:
         return baseline, "no candidate kept the accuracy; float32 stays"
-    best = {"latency": _fastest, "size": _smallest, "memory": _leanest}[objective](baseline, allowed)
+    bearable = [candidate for candidate in allowed if speedup(baseline, candidate).estimate >= 1 / _SLOWEST]
+    if not bearable:
+        return baseline, f"whatever kept the accuracy is more than {_SLOWEST:g} times as slow as float32; float32 stays"
+    best = {"latency": _fastest, "size": _smallest, "memory": _leanest}[objective](baseline, bearable)
     gain = _gain(baseline, best, objective)
     if not gain:
         return baseline, f"no significant gain over float32 ({_describe(baseline, best, objective)}); float32 stays"
@@ -41,30 +46,47 @@ def _fastest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
 
 
 def _smallest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
-    return min(allowed, key=lambda candidate: (candidate.bytes, _median(candidate)))
+    """Return the fastest of those that are about as small as the smallest."""
+    least = min(candidate.bytes for candidate in allowed)
+    return _fastest(baseline, [one for one in allowed if one.bytes <= least + _SAME_SHARE * baseline.bytes])
 
 
 def _leanest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
-    return min(allowed, key=lambda candidate: (candidate.memory_bytes or 0, candidate.bytes))
+    """Return the fastest of those that need about as little memory as the one that needs least."""
+    least = min(_memory(candidate) for candidate in allowed)
+    return _fastest(baseline, [one for one in allowed if _memory(one) <= least + _memory_noise(baseline)])
 
 
 def _gain(baseline: Candidate, best: Candidate, objective: str) -> str:
     if objective == "latency":
         is_gain = speedup(baseline, best).low > MIN_SPEEDUP
     elif objective == "size":
-        is_gain = best.bytes < _MIN_SHARE * baseline.bytes
+        is_gain = best.bytes < (1 - _SAME_SHARE) * baseline.bytes
     else:
-        is_gain = (best.memory_bytes or 0) < _MIN_SHARE * (baseline.memory_bytes or 0)
+        is_measured = baseline.memory_bytes is not None
+        is_gain = is_measured and _memory(best) < _memory(baseline) - _memory_noise(baseline)
     return _describe(baseline, best, objective) if is_gain else ""
 
 
 def _describe(baseline: Candidate, best: Candidate, objective: str) -> str:
+    ratio = speedup(baseline, best)
     if objective == "latency":
-        ratio = speedup(baseline, best)
         return f"{ratio.estimate:.2f} times as fast as float32 (95 %: at least {ratio.low:.2f})"
     if objective == "size":
-        return f"{best.bytes / baseline.bytes:.0%} of float32's size"
-    return f"{(best.memory_bytes or 0) / max(1, baseline.memory_bytes or 0):.0%} of float32's memory"
+        share = f"{best.bytes / baseline.bytes:.0%} of float32's size"
+    elif best.memory_bytes is None or not baseline.memory_bytes:
+        return "memory could not be measured"
+    else:
+        share = f"{best.memory_bytes / baseline.memory_bytes:.0%} of float32's memory"
+    return f"{share}, {ratio.estimate:.2f} times as fast"
+
+
+def _memory(candidate: Candidate) -> float:
+    return float("inf") if candidate.memory_bytes is None else candidate.memory_bytes
+
+
+def _memory_noise(baseline: Candidate) -> float:
+    return max(_PAGES_BYTES, _SAME_SHARE * (baseline.memory_bytes or 0))
 
 
 def _median(candidate: Candidate) -> float:

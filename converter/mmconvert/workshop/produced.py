@@ -118,8 +118,8 @@ class Produced:
         files = {name: str(path) for name, path in models.items()}
         return self._worker.call("time", models=files, rounds=rounds, rows=rows)
 
-    def measure_memory(self, models: Mapping[str, Path]) -> dict[str, int]:
-        """Return the bytes that each model adds to a process that loads and runs it."""
+    def measure_memory(self, models: Mapping[str, Path]) -> dict[str, int | None]:
+        """Return the bytes of memory that each model needs of its own; None where it does not survive being run."""
         return self._scale.call("weigh", models={name: str(path) for name, path in models.items()})
 
     def record_goldens(self, model: Path, feeds: Mapping[str, list[Feed]], has_integers: bool) -> bytes:
