@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -109,6 +110,15 @@ def parse_options(text: str) -> ModelOptions:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError only
         raise ModelError("MODEL_INVALID", f"the options file is not TOML: {error}") from None
+    return read_options(table)
+
+
+def read_options(table: Mapping[str, Any]) -> ModelOptions:
+    """Return the options that a table gives.
+
+    Raises:
+        ModelError: ``MODEL_INVALID``: an unknown key (with the nearest known one), a wrong value.
+    """
     known = {field.name: field for field in fields(ModelOptions)}
     values: dict[str, Any] = {}
     for key, value in table.items():

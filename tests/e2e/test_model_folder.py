@@ -301,6 +301,27 @@ def test_a_restart_serves_the_same_version_without_trying_it_again(daemon: Daemo
     assert daemon.children(), "a new model is tried"
 
 
+@pytest.mark.parametrize("slip", ["torn", "empty", "options"])
+def test_after_a_restart_the_last_good_bytes_serve_where_the_file_cannot(daemon: DaemonProcess, slip: str) -> None:
+    (daemon.models / "m.toml").write_text("max_queue = 7\n")
+    daemon.deploy("m", tiny.add_constant(1))
+    sha256 = daemon.show("m")["sha256"]
+    daemon.kill()
+    if slip == "options":
+        (daemon.models / "m.toml").write_text("thraeds = 2\n")
+    else:
+        whole = tiny.add_constant(2, padding=5_000)
+        (daemon.models / "m.tflite").write_bytes(whole[: 3_000 if slip == "torn" else 0])
+    daemon.start()
+    wait_for("it serves and tells why", lambda: (m := daemon.show("m"))["state"] == "ready" and "reason" in m)
+    shown = daemon.show("m")
+    assert (shown["sha256"], shown["options"]["max_queue"]) == (sha256, 7)
+    assert answer(daemon, "m") == 2.0
+    (daemon.models / "m.toml").unlink()
+    daemon.deploy("m", tiny.add_constant(3))
+    assert answer(daemon, "m") == 4.0 and "reason" not in daemon.show("m")
+
+
 def test_a_damaged_blob_is_never_served(daemon: DaemonProcess) -> None:
     daemon.deploy("m", tiny.add_constant(1))
     sha256 = daemon.show("m")["sha256"]

@@ -9,7 +9,7 @@ from typing import Literal
 from mmdaemon.folder.identity import FileIdentity
 from mmwire.errors import MmError
 
-Kind = Literal["tflite", "saved_model"]
+Kind = Literal["tflite", "saved_model", "stored"]
 Layout = Literal["flat", "versioned"]
 
 
@@ -28,7 +28,7 @@ class Source:
     Attributes:
         name: The model's.
         version: The number of its folder; None where the layout gives none.
-        kind: What lies there.
+        kind: What lies there; ``stored`` for bytes that only the store has.
         path: The model file or the SavedModel folder, with every symlink resolved.
         identity: Of the file, or of the whole folder.
         labels: ``NAME.labels.txt``.

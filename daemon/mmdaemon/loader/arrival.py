@@ -22,7 +22,7 @@ from mmdaemon.store.archive import is_archive, require_files
 from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
 from mmwire.errors import MmError, ModelError
-from mmwire.manifest import ModelOptions, parse_labels, parse_options
+from mmwire.manifest import ModelOptions, parse_labels, parse_options, read_options
 from mmwire.tflite import ModelState
 
 # What of a model's facts people are shown.
@@ -83,6 +83,7 @@ class Arrival:
         self.set_unloaded = records.set_unloaded
         self.is_kept = records.is_kept
         self.on_serving = records.on_serving
+        self.last_served = records.last_served
         self._records = records
         self._blobs = blobs
         self._verdicts = verdicts
@@ -99,7 +100,7 @@ class Arrival:
         try:
             store = self._way_to_the_store(source)
             number, sha256 = self._records.known(source) or store(source)
-            options = parse_options(_text(source.options)) if source.options else ModelOptions()
+            options = self._options(source)
             try:
                 blob = self._blobs.open(sha256)
             except ModelError:  # damaged, or collected since it last served
@@ -131,6 +132,8 @@ class Arrival:
         Raises:
             ModelError: ``MODEL_INVALID``: they do not, and why.
         """
+        if source.kind == "stored":
+            return self._recall
         if source.identity.size > self._bounds.max_model_bytes:
             raise ModelError(
                 "MODEL_INVALID",
@@ -143,6 +146,16 @@ class Arrival:
         if is_to_be_converted(source, bundle, self._policy()):
             return self._store_converted
         return partial(self._store, files=bundle.files if bundle else {})
+
+    def _recall(self, source: Source) -> tuple[int, str]:
+        number = source.version or 0
+        return number, self._records.stored(source.name, number).sha256
+
+    def _options(self, source: Source) -> ModelOptions:
+        """Return the options of a model; where only the store has it, those that it served with."""
+        if source.kind == "stored":
+            return read_options(self._records.stored(source.name, source.version or 0).options)
+        return parse_options(_text(source.options)) if source.options else ModelOptions()
 
     def _store(self, source: Source, files: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Copy a source as it is, and hold it to the digests of its files."""
@@ -158,7 +171,7 @@ class Arrival:
         return self._records.put(source, blob.sha256), blob.sha256
 
     def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
-        sidecar = parse_labels(_text(source.labels)) if source.labels else None  # first: nothing is loaded in vain
+        sidecar = _labels(source)  # first: nothing is loaded in vain
         way = _way(blob, options)
         runtime = self._runtimes[way]
         cores = self._bounds.cores
@@ -201,6 +214,19 @@ def _way(blob: OpenBlob, options: ModelOptions) -> Way:
     if is_archive(blob.fd):
         return Way.TENSORFLOW
     return Way.PROCESS if options.isolation == "process" else Way.THREAD
+
+
+def _labels(source: Source) -> list[str] | None:
+    """Return the labels that lie beside a model, None without.
+
+    Unreadable ones keep nothing that only the store has from serving.
+    """
+    try:
+        return parse_labels(_text(source.labels)) if source.labels else None
+    except MmError:
+        if source.kind == "stored":
+            return None
+        raise
 
 
 def _text(sidecar: Sidecar) -> str:

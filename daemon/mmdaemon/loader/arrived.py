@@ -71,8 +71,11 @@ class Arrivals(Protocol):
             number: The version that it is, unless its bytes have one already.
         """
 
-    def on_serving(self, name: str, version: int) -> None:
-        """Note what serves."""
+    def last_served(self, name: str) -> int:
+        """Return the version that serves or served last, 0 for none."""
+
+    def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
+        """Note what serves, and with which options."""
 
     def write_down(self) -> None:
         """Write down what was noted and let go of what nobody needs any more: slow, when there is anything."""

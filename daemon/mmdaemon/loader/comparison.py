@@ -12,8 +12,10 @@ from mmdaemon.folder.snapshot import Snapshot, Source
 from mmdaemon.loader.absence import loading, quarantined, unknown, unloaded
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
 from mmdaemon.loader.doubt import Doubts
+from mmdaemon.loader.listing import Listing
 from mmdaemon.loader.memory import Memory
 from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
+from mmdaemon.loader.recall import Recall
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmdaemon.swap.swap import Swap
@@ -24,7 +26,6 @@ from mmwire.errors import MmError
 IsSettled = Callable[[Source, float], float | None]
 # Starts ``Arrivals.bring_up`` somewhere; its result comes back through ``on_result``.
 Start = Callable[[Source, int], None]
-_IN_MEMORY = (VersionState.READY, VersionState.RETIRING)
 
 
 class Comparison:
@@ -54,6 +55,8 @@ class Comparison:
         self._swap = swap
         self._start = start
         self._memory = Memory()
+        self._recall = Recall(arrivals, self._memory)
+        self._listing = Listing(arrivals, registry, self._memory)
         self._sources: dict[str, list[Source]] = {}
 
     def on_snapshot(self, snapshot: Snapshot, is_settled: IsSettled, now: float) -> float:
@@ -64,6 +67,7 @@ class Comparison:
         if not snapshot.available:
             return math.inf
         self._sources = snapshot.sources
+        self._recall.on_snapshot(snapshot)
         problems: dict[str, MmError] = {}
         for found in snapshot.problems:
             problems.setdefault(found.name, found.error)
@@ -155,7 +159,7 @@ class Comparison:
         if not model.versions and self._arrivals.is_unloaded(name):
             self._memory.set_unloaded(name, sources)
         if self._memory.stays_unloaded(name, sources):
-            self._list_versions(name, sources)
+            self._listing.list_versions(name, sources, self.under_way.get(name))
             self._swap.explain_absence(name, unloaded(name))
             return math.inf
         if self._memory.clear_unloaded(name):
@@ -167,12 +171,14 @@ class Comparison:
 
         planned = plan(sources, self._memory.tried, counted, settles_at, now)
         for source in planned.settling:
-            self._move(source, VersionState.SETTLING)
+            self._listing.move(source, VersionState.SETTLING)
+        if planned.start is None and not model.serving:
+            planned = planned.beside(self._recall.plan(name, sources, now))
         if planned.start is not None:
             self._begin(planned.start)
         elif model.serving and not counted and not planned.settling:
             self._swap.withdraw(name, quarantined(name, None))
-        self._list_versions(name, sources)
+        self._listing.list_versions(name, sources, self.under_way.get(name))
         if planned.settling or planned.start is not None:
             self._swap.explain_absence(name, loading(name))
         return min(due, planned.look_again)
@@ -202,12 +208,13 @@ class Comparison:
         self.overtaken.discard(name)
         self._memory.on_present(name)
         self._memory.clear_unloaded(name)
+        self._recall.forget(name)
         self._swap.forget(name)
         return math.inf
 
     def _begin(self, source: Source) -> None:
-        number = self._number(source)
-        self._move(source, VersionState.LOADING)
+        number = self._listing.number(source)
+        self._listing.move(source, VersionState.LOADING)
         self.under_way[source.name] = number
         self._begun[source.name] = frozenset(map(fingerprint, self._sources[source.name]))
         self._start(source, number)
@@ -217,11 +224,15 @@ class Comparison:
         self._memory.on_good(source, version)
         if self._memory.stays_unloaded(name, self._sources.get(name, ())):
             self._arrivals.discard(arrived)
-            self._leave_loading(name, number, VersionState.UNLOADED)
+            self._listing.leave_loading(name, number, VersionState.UNLOADED)
             return
         if version != number:
-            self._leave_loading(name, number, None)  # the bytes had a version already
+            self._listing.leave_loading(name, number, None)  # the bytes had a version already
         model = self._registry.model(name)
+        reason = None
+        if source.kind == "stored":
+            reason = model.versions[version].reason  # of the file that cannot be served
+            LOG.warning("%s: the file cannot be served; version %d from before is, from the store", name, version)
         if model.serving == version and (model.versions[version].sha256, model.options) == (
             arrived.sha256,
             arrived.options,
@@ -232,18 +243,18 @@ class Comparison:
         if model.serving != version:
             self._registry.set_state(name, version, VersionState.LOADING, arrived.sha256)
         self._swap.publish(arrived.deployment, arrived.options.max_queue)
-        model.versions[version].sha256, model.versions[version].reason = arrived.sha256, None
+        model.versions[version].sha256, model.versions[version].reason = arrived.sha256, reason
         model.signatures = tuple(arrived.deployment.signatures.values())
         model.labels, model.options = arrived.labels, arrived.options
         model.traits, model.runtime = arrived.traits, arrived.runtime
-        self._arrivals.on_serving(name, version)
+        self._arrivals.on_serving(name, version, arrived.options)
 
     def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:
         name, error, version = source.name, refused.error, refused.version
         extra = about(name, version, error=error)
         told: MmError
         if version != number:
-            self._leave_loading(name, number, None)
+            self._listing.leave_loading(name, number, None)
         if error.retryable:
             wait_s = self._memory.on_later(source, version, now)
             LOG.warning("%s version %d is tried again in %g s: %s", name, version, wait_s, error, extra=extra)
@@ -253,44 +264,13 @@ class Comparison:
             LOG.warning("%s version %d is quarantined: %s", name, version, error, extra=extra)
             state, told = VersionState.QUARANTINED, quarantined(name, error)
         model = self._registry.model(name)
+        if source.kind == "stored" and model.newest is not None and model.newest.reason is not None:
+            error = model.newest.reason  # what can be mended is the file
+            told = quarantined(name, error)
         if version == model.serving:
             model.versions[version].reason = error  # its folder was overwritten; the bytes from before serve on
         else:
             self._registry.set_state(name, version, state, refused.sha256, error)
+            if self._recall.plan(name, self._sources.get(name, ()), now).start is not None:
+                told = loading(name, error)
             self._swap.explain_absence(name, told)
-
-    def _leave_loading(self, name: str, number: int, state: VersionState | None) -> None:
-        version = self._registry.model(name).versions.get(number)
-        if version is None or version.state not in (VersionState.LOADING, VersionState.SETTLING):
-            return
-        if state is None:
-            self._registry.drop_version(name, number)
-        else:
-            self._registry.set_state(name, number, state)
-
-    def _list_versions(self, name: str, sources: Sequence[Source]) -> None:
-        """Show a version for every file, and none that is neither in the folder nor in memory."""
-        model = self._registry.model(name)
-        numbers = {self._number(source) for source in sources}
-        for number, version in list(model.versions.items()):
-            version.has_file = number in numbers
-            if number not in numbers and version.state not in _IN_MEMORY and number != self.under_way.get(name):
-                if version.state is VersionState.UNLOADED and self._arrivals.is_kept(name, number):
-                    continue
-                self._registry.drop_version(name, number)
-        for number in numbers - model.versions.keys():
-            self._registry.set_state(name, number, VersionState.UNLOADED)
-
-    def _move(self, source: Source, state: VersionState) -> None:
-        number = self._number(source)
-        if number != self._registry.model(source.name).serving:
-            self._registry.set_state(source.name, number, state)
-
-    def _number(self, source: Source) -> int:
-        """Return a source's version; a flat file that is new or changed gets the next number."""
-        if source.version is not None:
-            return source.version
-        before = self._memory.tried(source)
-        if before is not None and before.fingerprint == fingerprint(source):
-            return before.version
-        return self._arrivals.next_version(source.name)

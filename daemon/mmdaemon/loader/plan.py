@@ -63,6 +63,10 @@ class Plan:
     settling: tuple[Source, ...] = ()
     look_again: float = math.inf
 
+    def beside(self, other: Plan) -> Plan:
+        """Return this plan, that starts nothing, with what another one starts."""
+        return Plan(other.start, self.settling, min(self.look_again, other.look_again))
+
 
 def plan(
     sources: Sequence[Source],

@@ -10,6 +10,7 @@ from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord, VersionRecord, version_for
 from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
+from mmwire.manifest import ModelOptions
 
 _KEPT_VERSIONS = 16  # of one name, beside those whose bytes are kept: enough to recognise what comes back
 
@@ -77,14 +78,36 @@ class Records:
             self._save(source.name)
             return number
 
-    def on_serving(self, name: str, number: int) -> None:
-        """Note what serves; what did before is the previous one."""
+    def stored(self, name: str, number: int) -> VersionRecord:
+        """Return the record of a version whose bytes are in the store.
+
+        Raises:
+            ModelError: ``STORE_FAILED``: there is none.
+        """
+        with self._lock:
+            version = self._record(name).versions.get(number)
+        if version is None:
+            raise ModelError("STORE_FAILED", f"the store does not know version {number} of {name}")
+        return version
+
+    def last_served(self, name: str) -> int:
+        """Return the version that serves or served last, 0 for none."""
         with self._lock:
             record = self._record(name)
-            if record.serving == number:
-                return
-            record.previous, record.serving = record.serving, number
-            self._unwritten.add(name)
+            serving = record.serving or 0
+            return serving if serving in record.versions else 0
+
+    def on_serving(self, name: str, number: int, options: ModelOptions) -> None:
+        """Note what serves, and with which options; what did before is the previous one."""
+        with self._lock:
+            record = self._record(name)
+            version, fields = record.versions.get(number), options.as_dict()
+            if version is not None and version.options != fields:
+                record.versions[number] = replace(version, options=fields)
+                self._unwritten.add(name)
+            if record.serving != number:
+                record.previous, record.serving = record.serving, number
+                self._unwritten.add(name)
 
     def write_down(self) -> bool:
         """Bring the disk up to what was noted; return whether there was anything. Slow."""

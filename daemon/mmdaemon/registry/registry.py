@@ -174,9 +174,9 @@ class Registry:
             "sha256": (shown.sha256 or None) if shown else None,
             "runtime": model.runtime or self._runtime,
         }
-        reason = model.problem or (None if model.serving or shown is None else shown.reason)
-        if reason is not None:
-            fields["reason"] = str(reason)
+        reason = _reason(model, shown)
+        if reason:
+            fields["reason"] = reason
         fields["versions"] = [version.as_dict() for _, version in sorted(model.versions.items(), reverse=True)]
         fields["signatures"] = [spec.as_dict() for spec in model.signatures]
         return fields
@@ -184,3 +184,13 @@ class Registry:
     def counts(self) -> dict[str, int]:
         """Return how many models are in which state, as ``document`` shows it."""
         return dict(Counter(self.document(name)["state"] for name in self._models))
+
+
+def _reason(model: Model, shown: Version | None) -> str:
+    """Return why a model, or its newest version beside the one that serves, does not serve."""
+    if model.problem is not None:
+        return str(model.problem)
+    for version in (shown, model.newest):
+        if version is not None and version.reason is not None:
+            return str(version.reason) if version is shown else f"version {version.number}: {version.reason}"
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmdaemon.folder.identity import FileIdentity
@@ -20,6 +20,7 @@ class VersionRecord:
         state: Where it stood when this was written; a hint after a restart.
         reason: ``MmError.as_dict()`` of why it cannot be served.
         attempts: How often it was tried in vain.
+        options: ``ModelOptions.as_dict()`` that it served with last.
     """
 
     sha256: str
@@ -28,6 +29,7 @@ class VersionRecord:
     state: str = ""
     reason: dict[str, Any] | None = None
     attempts: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -38,6 +40,7 @@ class VersionRecord:
             "state": self.state,
             "reason": self.reason,
             "attempts": self.attempts,
+            "options": self.options,
         }
 
     @classmethod
@@ -53,8 +56,11 @@ class VersionRecord:
             raise ValueError("a version without sha256 and layout")
         if not (reason is None or isinstance(reason, dict)) or type(attempts) is not int:
             raise ValueError("a version's reason or attempts")
+        options = fields.get("options", {})
+        if not isinstance(options, dict):
+            raise ValueError("a version's options")
         where = None if identity is None else FileIdentity.from_list(identity)
-        return cls(sha256, layout, where, str(fields.get("state", "")), reason, attempts)
+        return cls(sha256, layout, where, str(fields.get("state", "")), reason, attempts, options)
 
 
 @dataclass(slots=True)
@@ -83,6 +89,9 @@ class NameRecord:
 
     def put(self, number: int, version: VersionRecord) -> None:
         """Set a version; the counter passes it, so that no number is ever given twice."""
+        before = self.versions.get(number)
+        if before is not None and before.sha256 == version.sha256 and not version.options:
+            version = replace(version, options=before.options)
         self.versions[number] = version
         self.next_version = max(self.next_version, number + 1)
 

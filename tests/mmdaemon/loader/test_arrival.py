@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import tiny_tflite as tiny
 from mmdaemon.folder.scan import scan
 from mmdaemon.loader.arrival import Arrival, Bounds
-from mmdaemon.loader.arrived import Refused
+from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.instances import Instances
 from mmdaemon.loader.records import Records
 from mmdaemon.loader.route import Policy, Way
+from mmdaemon.runtime.interface import Runtime
 from mmdaemon.store.blob import Blobs
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
@@ -42,28 +47,67 @@ def never(source: Path, name: str) -> Any:
     raise AssertionError("nothing is to be converted")
 
 
-def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:
-    """A deployment that is never published would stay in memory."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "a.tflite").write_bytes(tiny.add_constant(1))
-    (folder / "a.labels.txt").write_bytes(b"\xff\xfe")
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Runtime], Arrival]]:
+    """Make arrivals over one store, as every start of the daemon does; every trial goes well."""
     layout = Layout(tmp_path / "store")
     layout.prepare()
-    runtime = CountingRuntime()
+    (tmp_path / "models").mkdir()
     with ThreadPoolExecutor(1) as executor:
-        arrival = Arrival(
-            Records(Ledger(layout)),
-            Blobs(layout),
-            Verdicts(layout),
-            lambda blob, threads: Verdict(True),
-            never,
-            lambda: Policy("auto", False, False, False, False),
-            {Way.THREAD: runtime},
-            Instances(executor),
-            Bounds(2, 1 << 30, "cpu"),
-        )
-        [source] = scan(folder).sources["a"]
-        result = arrival.bring_up(source, 1)
+
+        def make(runtime: Runtime) -> Arrival:
+            return Arrival(
+                Records(Ledger(layout)),
+                Blobs(layout),
+                Verdicts(layout),
+                lambda blob, threads: Verdict(True),
+                never,
+                lambda: Policy("auto", False, False, False, False),
+                {Way.THREAD: runtime},
+                Instances(executor),
+                Bounds(2, 1 << 30, "cpu"),
+            )
+
+        yield make
+
+
+def test_what_served_comes_back_from_the_store_with_its_options(
+    tmp_path: Path, start: Callable[[Runtime], Arrival]
+) -> None:
+    folder = tmp_path / "models"
+    model, options, labels = (folder / f"a{suffix}" for suffix in (".tflite", ".toml", ".labels.txt"))
+    model.write_bytes(tiny.add_constant(1))
+    options.write_text("max_queue = 3\n")
+    before = start(CountingRuntime())
+    [source] = scan(folder).sources["a"]
+    served = before.bring_up(source, 1)
+    assert isinstance(served, Arrived)
+    before.on_serving("a", 1, served.options)
+    before.write_down()
+
+    model.write_bytes(b"torn")
+    options.write_text("max_quue = 3\n")
+    labels.write_bytes(b"\xff")
+    after = start(CountingRuntime())
+    [source] = scan(folder).sources["a"]
+    assert isinstance(after.bring_up(source, 2), Refused)
+    stored = replace(source, kind="stored", version=after.last_served("a"))
+    recalled = after.bring_up(stored, 1)
+    assert isinstance(recalled, Arrived) and recalled.deployment.version == 1
+    assert (recalled.sha256, recalled.options.max_queue) == (served.sha256, 3)
+    lost = after.bring_up(replace(stored, version=9), 9)
+    assert isinstance(lost, Refused) and "does not know version 9" in lost.error.message
+
+
+def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(
+    tmp_path: Path, start: Callable[[Runtime], Arrival]
+) -> None:
+    """A deployment that is never published would stay in memory."""
+    folder = tmp_path / "models"
+    (folder / "a.tflite").write_bytes(tiny.add_constant(1))
+    (folder / "a.labels.txt").write_bytes(b"\xff\xfe")
+    runtime = CountingRuntime()
+    [source] = scan(folder).sources["a"]
+    result = start(runtime).bring_up(source, 1)
     assert isinstance(result, Refused) and "UTF-8" in result.error.message
     assert runtime.loads == 0

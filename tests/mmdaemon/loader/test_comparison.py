@@ -36,6 +36,10 @@ class FakeArrivals:
         self.stored: set[Path] = set()
         self.serving: list[tuple[str, int]] = []
         self.discarded: list[Arrived] = []
+        self.served_before: dict[str, int] = {}
+
+    def last_served(self, name: str) -> int:
+        return self.served_before.get(name, 0)
 
     def next_version(self, name: str) -> int:
         return self.counter.get(name, 1)
@@ -58,7 +62,7 @@ class FakeArrivals:
     def bring_up(self, source: Source, number: int) -> Arrived | Refused:
         raise AssertionError("the test brings sources up by itself")
 
-    def on_serving(self, name: str, version: int) -> None:
+    def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
         self.serving.append((name, version))
 
     def discard(self, arrived: Arrived) -> None:
@@ -426,6 +430,93 @@ def test_an_unknown_name_cannot_be_loaded_or_unloaded(world: World, verb: str) -
     with pytest.raises(MmError) as caught:
         getattr(world.comparison, verb)("nobody")
     assert caught.value.code == "MODEL_NOT_FOUND"
+
+
+def restarted_with_a_bad_file(world: World, version: int = 2, **more: Any) -> None:
+    """Version 1 served before the restart; its file now is one that is refused as ``version``."""
+    world.arrivals.served_before["a"] = 1
+    world.arrivals.counter["a"] = version
+    world.put("a", content=7, **more)
+    world.look()
+    world.started.sort(key=lambda started: started[0].name)
+    world.finish(good=False, version=version)
+    world.look()
+
+
+def test_after_a_restart_what_served_last_serves_though_its_file_was_overwritten_badly(world: World) -> None:
+    world.arrivals.served_before["a"], world.arrivals.counter["a"] = 1, 2
+    world.put("a", content=7)
+    world.look()
+    world.finish(good=False)
+    assert world.told("a") == "MODEL_LOADING", "no client is refused meanwhile"
+    world.look()
+    [(source, number)] = world.started
+    assert (source.kind, number) == ("stored", 1) and world.told("a") == "MODEL_LOADING"
+    world.finish()
+    world.look()
+    assert world.serving("a") == 1 and world.states("a") == {1: "ready", 2: "quarantined"} and not world.started
+    assert "version 2: it is broken" in world.registry.document("a")["reason"]
+    world.put("a", content=8)
+    world.look()
+    world.finish()
+    assert world.serving("a") == 3, "a good file takes over"
+
+
+def test_after_a_restart_what_served_last_serves_while_its_new_file_settles(world: World) -> None:
+    world.arrivals.served_before["a"], world.arrivals.counter["a"] = 1, 2
+    world.unsettled.add(world.put("a", content=7).path)
+    world.look()
+    world.finish()
+    assert world.serving("a") == 1 and world.states("a") == {1: "ready", 2: "settling"}
+    world.unsettled.clear()
+    world.look()
+    world.finish()
+    assert world.serving("a") == 2
+
+
+def test_after_a_restart_a_slip_in_the_options_is_shown_while_the_bytes_serve(world: World) -> None:
+    restarted_with_a_bad_file(world, version=1, options=Sidecar(Path("/m/a.toml"), FileIdentity(1, 1, 2, 1, 1)))
+    world.finish()
+    world.look()
+    assert world.serving("a") == 1 and "it is broken" in world.registry.document("a")["reason"]
+    assert world.registry.standing("a", 0, "")[0] is Standing.REFUSED
+    world.put("a", content=7)
+    world.look()
+    world.finish(version=1)
+    assert world.serving("a") == 1 and "reason" not in world.registry.document("a"), "the slip was mended"
+
+
+def test_what_the_store_has_lost_leaves_the_reason_of_the_file(world: World) -> None:
+    restarted_with_a_bad_file(world)
+    world.finish(good=False)
+    world.look()
+    world.look()
+    assert not world.started and world.states("a") == {2: "quarantined"} and world.told("a") == "MODEL_QUARANTINED"
+
+
+def test_a_model_that_its_owner_deleted_does_not_come_back(world: World) -> None:
+    world.deploy("anchor")
+    restarted_with_a_bad_file(world)
+    assert not world.started, "it was not there when the daemon started"
+
+
+def test_a_model_that_came_back_from_the_store_retires_with_its_file(world: World) -> None:
+    world.put("anchor")
+    restarted_with_a_bad_file(world)
+    while world.started:
+        world.finish()
+    world.look()
+    assert world.serving("a") == 1
+    del world.files["a", None]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert not world.serving("a") and "a" not in world.registry
+    world.put("a", content=9)
+    world.look()
+    world.finish(good=False)
+    world.look()
+    assert not world.started and world.told("a") == "MODEL_QUARANTINED"
 
 
 def test_several_models_are_brought_up_side_by_side(world: World) -> None:

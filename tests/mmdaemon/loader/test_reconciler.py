@@ -74,7 +74,10 @@ class FakeArrivals:
         deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
         return Arrived(deployment, f"{number:064x}", [], ModelOptions())
 
-    def on_serving(self, name: str, version: int) -> None:
+    def last_served(self, _: str) -> int:
+        return 0
+
+    def on_serving(self, name: str, version: int, _: ModelOptions) -> None:
         if name == self.breaks_for:
             raise ZeroDivisionError("a bug")
         self._unwritten = True

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from mmdaemon.folder.identity import FileIdentity
 from mmdaemon.folder.snapshot import Source
@@ -11,6 +14,8 @@ from mmdaemon.loader.records import Records
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord
+from mmwire.errors import ModelError
+from mmwire.manifest import ModelOptions, read_options
 
 LIMIT_S = 20.0
 SOURCE = Source("a", None, "tflite", Path("/m/a.tflite"), FileIdentity(1, 2, 3, 4, 5))
@@ -41,7 +46,7 @@ def test_nothing_but_the_writer_waits_for_a_slow_disk(tmp_path: Path) -> None:
     asked: list[object] = []
 
     def ask() -> None:
-        records.on_serving("a", 1)
+        records.on_serving("a", 1, ModelOptions(threads=2))
         records.set_unloaded("a", True)
         asked.extend([records.next_version("a"), records.is_stored(SOURCE), records.is_unloaded("a")])
         asked.append(records.is_kept("a", 1))
@@ -55,3 +60,20 @@ def test_nothing_but_the_writer_waits_for_a_slow_disk(tmp_path: Path) -> None:
     assert records.write_down() and not records.write_down()
     read = ledger.load("a")
     assert (read.serving, read.unloaded, read.next_version) == (1, True, 2)
+    assert read.versions[1].options["threads"] == 2
+
+
+def test_what_served_last_and_how_is_known_after_a_restart(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    records = Records(Ledger(layout))
+    assert records.last_served("a") == 0
+    records.on_serving("a", records.put(SOURCE, "0" * 64), ModelOptions(max_queue=3))
+    records.put(replace(SOURCE, identity=FileIdentity(1, 2, 3, 9, 9)), "0" * 64)  # copied again: the same bytes
+    records.put(replace(SOURCE, identity=FileIdentity(1, 2, 3, 7, 7)), "1" * 64)  # what comes next does not serve
+    records.write_down()
+    after = Records(Ledger(layout))
+    assert after.last_served("a") == 1 and after.stored("a", 1).sha256 == "0" * 64
+    assert read_options(after.stored("a", 1).options) == ModelOptions(max_queue=3)
+    with pytest.raises(ModelError, match="does not know version 7"):
+        after.stored("a", 7)
