@@ -110,8 +110,13 @@ def each_row(rows: Iterable[Any]) -> Iterator[Any]:
     """Return the rows of an iterable, of an array, or of a mapping of arrays by input name.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: the arrays of a mapping differ in their rows.
+        RequestError: ``BAD_TENSOR``: it has no rows, or the arrays of a mapping differ in theirs.
     """
+    for values in rows.values() if isinstance(rows, Mapping) else (rows,):
+        if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+            raise RequestError(
+                "BAD_TENSOR", f"expected rows, got {type(values).__name__}", "an array or an iterable of arrays"
+            )
     if not isinstance(rows, Mapping):
         return iter(rows)
     names = list(rows)

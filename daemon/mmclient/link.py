@@ -120,6 +120,7 @@ class Link:
         key = (name, signature, version)
         binding = self.bindings.get(key)
         if binding is None:
+            _require_key(name, signature, version)
             request = message.open_model(self.next_id(), Open(name, signature, version or 0))
             frame = self.call(request, FrameType.OPENED, deadline)
             binding = Binding(self, key, frame.handle, message.read_opened(frame))
@@ -272,6 +273,19 @@ class Link:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.sock.send(greeting.to_bytes())
         return message.read_hello(self.answer(0, deadline)).max_payload_bytes
+
+
+def _require_key(name: Any, signature: Any, version: Any) -> None:
+    """Check what names a signature.
+
+    Raises:
+        RequestError: ``BAD_REQUEST``.
+    """
+    for what, value in (("model", name), ("signature", signature)):
+        if not isinstance(value, str):
+            raise RequestError("BAD_REQUEST", f"{what}: expected text, got {value!r}")
+    if version is not None and (type(version) is not int or version < 1):
+        raise RequestError("BAD_REQUEST", f"version: expected a positive integer, got {version!r}")
 
 
 def unfinished(parts: Sequence[memoryview], done: int) -> list[memoryview]:

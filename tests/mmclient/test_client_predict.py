@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +121,26 @@ def test_bad_tensor_is_refused_before_it_is_sent(
         client.predict(model, x)
     assert caught.value.code == "BAD_TENSOR" and told in caught.value.message
     assert daemon.count(FrameType.INFER) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        (None, {}, "model: expected text, got None"),
+        ("double", {"signature": 3}, "signature: expected text, got 3"),
+        ("double", {"version": "1"}, "version: expected a positive integer, got '1'"),
+        ("double", {"version": -1}, "version: expected a positive integer, got -1"),
+        ("double", {"version": True}, "version: expected a positive integer, got True"),
+    ],
+)
+def test_what_names_no_signature_is_refused_before_it_is_sent(
+    client: Client, daemon: FakeDaemon, name: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RequestError, match=re.escape(says)) as caught:
+        client.predict(name, np.ones((1, 4), np.float32), **options)
+    assert caught.value.code == "BAD_REQUEST"
+    assert not any(frame.type is FrameType.OPEN for frame in daemon.frames)
+    assert client.predict("double", np.ones((1, 4), np.float32))["y"].tolist() == [[2] * 4]
 
 
 def test_connection_survives_a_refusal(client: Client, daemon: FakeDaemon) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +57,13 @@ def test_dequantized(client: Client) -> None:
 
 def test_empty(client: Client) -> None:
     assert list(client.predict_many("double", [])) == []
+
+
+@pytest.mark.parametrize("rows", [5, None, np.float32(1), np.array(2.0), {"x": 3}])
+def test_what_has_no_rows_is_refused(client: Client, rows: Any) -> None:
+    with pytest.raises(MmError, match="expected rows, got") as caught:
+        list(client.predict_many("double", rows))
+    assert caught.value.code == "BAD_TENSOR"
 
 
 def test_memory_is_bounded_and_a_live_source_waits_for_nothing(daemon: FakeDaemon, client: Client) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fake_daemon import FakeDaemon
 from mmwire.frame import FrameType
@@ -47,7 +48,7 @@ BAD = {
     "missing json": ("double", "x.json", lambda path: None, "BAD_INPUT", "No such file"),
     "missing image": ("digits", "x.png", lambda path: None, "BAD_INPUT", "No such file"),
     "missing wav": ("double", "x.wav", lambda path: None, "BAD_INPUT", "No such file"),
-    "folder": ("double", "x.json", Path.mkdir, "BAD_INPUT", "Is a directory"),
+    "folder": ("double", "x.json", Path.mkdir, "BAD_INPUT", "a folder without images"),
     "pickle": ("double", "x.npy", array_file([object()]), "BAD_INPUT", "pickle"),
     "no npy": ("double", "x.npy", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
     "empty npy": ("double", "x.npy", text(""), "BAD_INPUT", "cannot be read as numpy arrays"),
@@ -89,6 +90,38 @@ def test_bad_input(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path, case: str) -> N
 def test_unknown_input_name(ctl: Ctl) -> None:
     status, _, err = ctl("predict", "two", "-i", "z=x.npy")
     assert status == 1 and "expected an input of 'a', 'b', got 'z'" in err
+
+
+def test_files_may_follow_the_model(ctl: Ctl, tmp_path: Path) -> None:
+    for index in range(3):
+        np.save(tmp_path / f"{index}.npy", np.full((1, 4), index, np.float32))
+    paths = [str(tmp_path / f"{index}.npy") for index in range(3)]
+    code, out, _ = ctl("predict", "double", "-i", *paths, "--json")
+    assert code == 0 and [row[0] for row in json.loads(out)["outputs"][0]["data"]] == [0, 2, 4]
+    code, _, err = ctl("predict", "double")
+    assert code == 2 and "nothing to run it on" in err
+
+
+def test_a_folder_stands_for_its_images_and_names_that_clash_get_their_folders(ctl: Ctl, tmp_path: Path) -> None:
+    for folder, names in {"a": ["2.png", "1.png", "notes.txt"], "b": ["1.png"]}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            if name.endswith(".png"):
+                Image.new("L", (8, 8), 9).save(tmp_path / folder / name)
+            else:
+                (tmp_path / folder / name).write_text("nothing to run")
+    code, out, _ = ctl("predict", "digits", str(tmp_path / "a"), "--json")
+    assert code == 0 and len(json.loads(out)["outputs"][0]["data"]) == 2
+    out = ctl("predict", "digits", str(tmp_path / "a"))[1]
+    assert out.index("1.png") < out.index("2.png") and str(tmp_path) not in out
+    out = ctl("predict", "digits", str(tmp_path / "a"), str(tmp_path / "b"))[1]
+    assert str(tmp_path / "a" / "1.png") in out and str(tmp_path / "b" / "1.png") in out
+
+
+def test_the_right_answers_that_an_archive_holds_are_passed_over(ctl: Ctl, tmp_path: Path) -> None:
+    np.savez(tmp_path / "eval.npz", x=np.ones((2, 4), np.float32), labels=np.array([0, 1]))
+    code, out, _ = ctl("predict", "double", "-i", tmp_path / "eval.npz", "--json")
+    assert code == 0 and json.loads(out)["outputs"][0]["data"] == [[2] * 4] * 2
 
 
 def test_a_file_name_may_hold_an_equals_sign(ctl: Ctl, tmp_path: Path) -> None:

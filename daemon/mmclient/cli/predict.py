@@ -23,14 +23,14 @@ _FORMS = (".npy", ".npz", ".csv", ".jsonl")
 
 @click.command("predict")
 @model_argument
+@click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option(
     "-i",
     "--input",
     "inputs",
     multiple=True,
-    required=True,
     metavar="[NAME=]FILE",
-    help="npy, npz, json, csv, image or wav; - for JSON on stdin. Several files are several rows.",
+    help="npy, npz, json, csv, image, wav or a folder of images; - for JSON on stdin. Several files are several rows.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write npy, npz, csv or jsonl.")
 @click.option("--signature", default="", metavar="S", help="Default: the model's first.")
@@ -43,6 +43,7 @@ _FORMS = (".npy", ".npz", ".csv", ".jsonl")
 def command(
     session: Session,
     model: str,
+    files: tuple[str, ...],
     inputs: tuple[str, ...],
     output: Path | None,
     signature: str,
@@ -52,6 +53,8 @@ def command(
     timeout_s: float,
 ) -> None:
     """Run MODEL on files and print what it says."""
+    if not inputs + files:
+        raise click.UsageError("nothing to run it on; expected -i [NAME=]FILE")
     if output is not None and output.suffix.lower() not in _FORMS:
         raise click.UsageError(f"--output {output}: expected a file ending in {', '.join(_FORMS)}")
     from mmclient.cli.input.source import read_inputs  # numpy and all that: not for --help
@@ -62,7 +65,7 @@ def command(
     with ExitStack() as stack:
         client = stack.enter_context(session.client(timeout_s))
         opened = client.open(model, signature=signature, version=version)
-        feed = read_inputs(inputs, opened)
+        feed = read_inputs(inputs + files, opened)
         classes: Classes | None = None
         if top != 0 and (output is None or output.suffix.lower() == ".jsonl" or session.as_json):
             classes = classes_of(opened.spec, lambda: client.show(model).get("labels") or [], is_wanted=top is not None)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmwire.errors import ModelError
+from mmwire.manifest import MODEL_SUFFIX
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -64,6 +65,15 @@ def bad_name(name: str) -> ModelError:
         "MODEL_INVALID",
         f"{shown(name)} is not a model name",
         "rename it: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+    )
+
+
+def bad_suffix(path: Path) -> ModelError:
+    """Return the error for a model whose suffix is not in lower case."""
+    return ModelError(
+        "MODEL_INVALID",
+        f"{shown(path.name)} does not end in {MODEL_SUFFIX}",
+        f"rename it to {shown(path.stem)}{MODEL_SUFFIX}",
     )
 
 

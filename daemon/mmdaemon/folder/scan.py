@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmdaemon.folder.opening import readable_identity
 from mmdaemon.folder.place import resolve_inside
-from mmdaemon.folder.refusal import bad_name, conflict, not_a_file, shown, unreadable
+from mmdaemon.folder.refusal import bad_name, bad_suffix, conflict, not_a_file, shown, unreadable
 from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
 from mmdaemon.folder.subfolder import scan_subfolder
 from mmwire.errors import MmError
@@ -53,6 +53,8 @@ class _Look:
                 return  # deleted since the listing
             except MmError as error:
                 self._on_problem(name, path, error)
+        elif entry.lower().endswith(MODEL_SUFFIX):
+            self._on_problem(entry[: -len(MODEL_SUFFIX)], path, bad_suffix(path))
         elif path.is_dir():
             found = scan_subfolder(self._root, entry, path)
             self._add(entry, found.sources)

@@ -166,6 +166,12 @@ def test_names_that_no_model_can_have(models: Path) -> None:
     assert snapshot.sources == {}
 
 
+def test_a_suffix_in_capitals_is_said(models: Path) -> None:
+    put(models / "Big.TFLITE")
+    name, code, text = the_problem(scan(models))
+    assert (name, code) == ("Big", "MODEL_INVALID") and "rename it to Big.tflite" in text
+
+
 @pytest.mark.parametrize(
     ("place", "says"),
     [("m/model.tflite", "no known layout"), ("m/007/model.tflite", "not a version"), ("m/new/saved_model.pb", "not a")],

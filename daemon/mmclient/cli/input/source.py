@@ -18,13 +18,18 @@ from mmwire.message import Opened
 from mmwire.tensor import SignatureSpec, TensorSpec, shape_mismatch
 
 _STDIN = "-"
+_CLASSES = "labels"  # the right answers that mmconvert takes beside the inputs: not asked for here
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows of one input; ``read`` gives them with their leading dimension."""
+    """Some rows of one input; ``read`` gives them with their leading dimension.
 
-    label: str
+    Attributes:
+        path: Of an image, else empty.
+    """
+
+    path: str
     count: int
     read: Callable[[], Array]
 
@@ -58,8 +63,7 @@ def read_inputs(given: Sequence[str], opened: Opened) -> Feed:
     """
     spec = opened.spec
     blocks: dict[str, list[Block]] = {tensor.name: [] for tensor in spec.inputs}
-    for argument in given:
-        name, path = _split(argument, spec)
+    for name, path in _each_file(given, spec):
         for tensor, block in _read(name, path, opened):
             blocks[tensor.name].append(block)
     assign(spec, {name: found for name, found in blocks.items() if found})
@@ -71,8 +75,31 @@ def read_inputs(given: Sequence[str], opened: Opened) -> Feed:
     if count > 1 and not spec.has_rows:
         raise RequestError("BAD_TENSOR", f"signature {spec.name!r} takes one row, got {count}")
     first = next(iter(blocks.values()), [])
-    labels = [block.label for block in first] if all(block.count == 1 and block.label for block in first) else []
-    return Feed(count, labels or [str(index) for index in range(count)], blocks)
+    return Feed(count, _labels([block.path for block in first], count), blocks)
+
+
+def _labels(paths: list[str], count: int) -> list[str]:
+    """Return what to call the rows: the names of images, with their folders where two have the same name."""
+    if not paths or not all(paths):
+        return [str(index) for index in range(count)]
+    names = [Path(path).name for path in paths]
+    return names if len(set(names)) == len(names) else paths
+
+
+def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str, str]]:
+    """Yield input names, may be empty, and files; a folder stands for the images in it, in the order of their names."""
+    for argument in given:
+        name, path = _split(argument, spec)
+        if not Path(path).is_dir():
+            yield name, path
+            continue
+        try:
+            images = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in image.SUFFIXES)
+        except OSError as error:
+            raise RequestError("BAD_INPUT", f"{path}: {error.strerror}") from None
+        if not images:
+            raise RequestError("BAD_INPUT", f"{path} is a folder without images", "give files")
+        yield from ((name, file) for file in images)
 
 
 def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
@@ -94,7 +121,7 @@ def _read(name: str, path: str, opened: Opened) -> list[tuple[TensorSpec, Block]
         value: Any = text_file.parse_json(sys.stdin.buffer.read(), "stdin")
     elif suffix in image.SUFFIXES:
         tensor = _only(tensors, path)
-        return [(tensor, Block(Path(path).name, 1, lambda: image.read(path, tensor, opened)))]
+        return [(tensor, Block(path, 1, lambda: image.read(path, tensor, opened)))]
     elif suffix == ".npy":
         value = array_file.read_npy(path)
     elif suffix == ".npz":
@@ -121,6 +148,8 @@ def _by_name(value: Any, tensors: dict[str, TensorSpec], path: str) -> dict[str,
         return _by_name(value["input"], tensors, path)
     if len(value) == 1 and len(tensors) == 1 and isinstance(next(iter(value.values())), np.ndarray):
         return dict(zip(tensors, value.values(), strict=True))
+    if _CLASSES in value and _CLASSES not in tensors and len(value) > 1 and isinstance(value[_CLASSES], np.ndarray):
+        return _by_name({key: part for key, part in value.items() if key != _CLASSES}, tensors, path)
     unknown = [key for key in value if key not in tensors]
     if unknown:
         expected = ", ".join(map(repr, tensors))
