@@ -1,4 +1,5 @@
 import errno
+import importlib.metadata
 import importlib.util
 import json
 import subprocess
@@ -41,6 +42,11 @@ def test_help_and_import_load_neither_tensorflow_nor_numpy():
         "--signature",
     ):
         assert option in done.stdout
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mmconvert {importlib.metadata.version('mmdaemon')}\n"
 
 
 @pytest.mark.parametrize(

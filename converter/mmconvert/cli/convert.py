@@ -67,6 +67,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option(
     "--time-limit", type=click.FloatRange(min=1), default=1800, show_default=True, metavar="S", help="Of the whole run."
 )
+@click.version_option(package_name="mmdaemon", message="%(prog)s %(version)s")
 def command(
     saved_model: Path,
     output: Path | None,

@@ -107,6 +107,8 @@ class Arrival:
                 number, sha256 = store(source)
                 blob = self._blobs.open(sha256)
             try:
+                if source.kind == "stored":
+                    self._require_recallable(blob)
                 return self._load(source, number, blob, options)
             except BaseException:
                 blob.close()
@@ -134,18 +136,29 @@ class Arrival:
         """
         if source.kind == "stored":
             return self._recall
-        if source.identity.size > self._bounds.max_model_bytes:
-            raise ModelError(
-                "MODEL_INVALID",
-                f"the model has {source.identity.size} bytes, the limit is {self._bounds.max_model_bytes}",
-                "raise models.max_model_mb",
-            )
+        self._require_size(source.identity.size)
         if source.kind == "tflite":
             return self._store
         bundle = read_bundle(source.path)
         if is_to_be_converted(source, bundle, self._policy()):
             return self._store_converted
         return partial(self._store, files=bundle.files if bundle else {})
+
+    def _require_size(self, size: int) -> None:
+        if size > self._bounds.max_model_bytes:
+            raise ModelError(
+                "MODEL_INVALID",
+                f"the model has {size} bytes, the limit is {self._bounds.max_model_bytes}",
+                "raise models.max_model_mb",
+            )
+
+    def _require_recallable(self, blob: OpenBlob) -> None:
+        """Hold what only the store has to what the configuration says now."""
+        self._require_size(blob.size)
+        if is_archive(blob.fd):  # what becomes of one depends on its folder, which is not here
+            raise ModelError(
+                "MODEL_INVALID", "what served last was a SavedModel folder; it is not taken from the store"
+            )
 
     def _recall(self, source: Source) -> tuple[int, str]:
         number = source.version or 0

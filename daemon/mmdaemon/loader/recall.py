@@ -18,8 +18,9 @@ from mmdaemon.loader.plan import Plan, plan
 class Recall:
     """Says which bytes of the store are due.
 
-    Only names that were in the folder when the daemon started: a name that went away meanwhile was retired by its
-    owner, and what comes under it later is a new model.
+    Only TFLite files: what becomes of a SavedModel folder depends on what lies in it. Only names that were in the
+    folder when the daemon started: a name that went away meanwhile was retired by its owner, and what comes under it
+    later is a new model.
 
     Thread: the reconciler's.
     """
@@ -44,8 +45,9 @@ class Recall:
         version = self._arrivals.last_served(name)
         if not version or name not in (self._names or ()):
             return Plan()
+        files = [source for source in sources if source.kind == "tflite" and source.version in (None, version)]
         return plan(
-            [_stored(source, version) for source in sources if source.version in (None, version)],
+            [_stored(source, version) for source in files],
             self._memory.tried,
             0,
             lambda _: None,

@@ -48,14 +48,14 @@ def never(source: Path, name: str) -> Any:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[Runtime], Arrival]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Arrival]]:
     """Make arrivals over one store, as every start of the daemon does; every trial goes well."""
     layout = Layout(tmp_path / "store")
     layout.prepare()
     (tmp_path / "models").mkdir()
     with ThreadPoolExecutor(1) as executor:
 
-        def make(runtime: Runtime) -> Arrival:
+        def make(runtime: Runtime, max_model_bytes: int = 1 << 30) -> Arrival:
             return Arrival(
                 Records(Ledger(layout)),
                 Blobs(layout),
@@ -65,15 +65,13 @@ def start(tmp_path: Path) -> Iterator[Callable[[Runtime], Arrival]]:
                 lambda: Policy("auto", False, False, False, False),
                 {Way.THREAD: runtime},
                 Instances(executor),
-                Bounds(2, 1 << 30, "cpu"),
+                Bounds(2, max_model_bytes, "cpu"),
             )
 
         yield make
 
 
-def test_what_served_comes_back_from_the_store_with_its_options(
-    tmp_path: Path, start: Callable[[Runtime], Arrival]
-) -> None:
+def test_what_served_comes_back_from_the_store_with_its_options(tmp_path: Path, start: Callable[..., Arrival]) -> None:
     folder = tmp_path / "models"
     model, options, labels = (folder / f"a{suffix}" for suffix in (".tflite", ".toml", ".labels.txt"))
     model.write_bytes(tiny.add_constant(1))
@@ -95,12 +93,26 @@ def test_what_served_comes_back_from_the_store_with_its_options(
     recalled = after.bring_up(stored, 1)
     assert isinstance(recalled, Arrived) and recalled.deployment.version == 1
     assert (recalled.sha256, recalled.options.max_queue) == (served.sha256, 3)
+    small = start(CountingRuntime(), max_model_bytes=100).bring_up(stored, 1)
+    assert isinstance(small, Refused) and "the limit is 100" in small.error.message, "the configuration holds"
     lost = after.bring_up(replace(stored, version=9), 9)
     assert isinstance(lost, Refused) and "does not know version 9" in lost.error.message
 
 
+def test_a_saved_model_is_not_taken_from_the_store(tmp_path: Path, start: Callable[..., Arrival]) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"a graph")
+    (tmp_path / "models" / "a.tflite").write_bytes(b"torn")
+    layout = Layout(tmp_path / "store")
+    [source] = scan(tmp_path / "models").sources["a"]
+    Records(Ledger(layout)).put(source, Blobs(layout).ingest(folder).sha256)
+    result = start(CountingRuntime()).bring_up(replace(source, kind="stored", version=1), 1)
+    assert isinstance(result, Refused) and "was a SavedModel folder" in result.error.message
+
+
 def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(
-    tmp_path: Path, start: Callable[[Runtime], Arrival]
+    tmp_path: Path, start: Callable[..., Arrival]
 ) -> None:
     """A deployment that is never published would stay in memory."""
     folder = tmp_path / "models"

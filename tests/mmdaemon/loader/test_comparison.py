@@ -494,6 +494,11 @@ def test_what_the_store_has_lost_leaves_the_reason_of_the_file(world: World) -> 
     assert not world.started and world.states("a") == {2: "quarantined"} and world.told("a") == "MODEL_QUARANTINED"
 
 
+def test_a_saved_model_folder_does_not_come_back(world: World) -> None:
+    restarted_with_a_bad_file(world, kind="saved_model")
+    assert not world.started and world.told("a") == "MODEL_QUARANTINED"
+
+
 def test_a_model_that_its_owner_deleted_does_not_come_back(world: World) -> None:
     world.deploy("anchor")
     restarted_with_a_bad_file(world)
