@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdaemon.runtime.interface import Instance
+from mmdaemon.runtime.instance import InterpreterInstance
 from mmdaemon.runtime.payload import Arrays, join_rows
 from mmdaemon.runtime.sample import random, run
 from mmwire.errors import InferenceError, MmError
@@ -19,6 +20,7 @@ from mmwire.tensor import SignatureSpec
 BATCH = 32
 # A first look at fewer: what gains nothing here (convolutions do not) is spared the whole trial.
 _FEW = 4
+_ROUNDS = 3
 # A batch must cost at most this share of its rows run one by one, else it buys nothing for its memory.
 WORTHWHILE = 0.85
 # Rows and batches go through the same kernels in another order of additions: how far may they differ.
@@ -31,21 +33,18 @@ _MOST_ROWS_A_CALL = 256
 _CALL_S = 0.25
 
 
-def batches_well(by_row: Instance, load: Callable[[int], Instance], row_us: float) -> bool:
+def batches_well(instance: InterpreterInstance, row_us: float) -> bool:
     """Return whether batches give what rows give, for clearly less time. Every signature with rows must agree.
 
     Args:
-        by_row: The model, loaded to run row by row.
-        load: Loads it to run batches of so many rows.
+        instance: The model; its ``batch`` is whatever was tried last.
         row_us: What a row took.
     """
-    with_rows = {name: spec for name, spec in by_row.signatures.items() if spec.has_rows and spec.is_static}
+    with_rows = {name: spec for name, spec in instance.signatures.items() if spec.has_rows and spec.is_static}
     if row_us > TRIAL_ROW_US or not with_rows:
         return False
     try:
-        return all(
-            _gains(by_row, load(rows), name, spec, rows) for rows in (_FEW, BATCH) for name, spec in with_rows.items()
-        )
+        return all(_gains(instance, name, spec, rows) for rows in (_FEW, BATCH) for name, spec in with_rows.items())
     except (MmError, RuntimeError, ValueError, MemoryError):
         return False  # it cannot do batches: that is an answer, not a failure
 
@@ -75,21 +74,20 @@ def rows_a_call(compute: Callable[[Arrays], Arrays], spec: SignatureSpec) -> int
     return max(1, min(_MOST_ROWS_A_CALL, int(_CALL_S / min(took_s)))) if do_agree else 1
 
 
-def _gains(by_row: Instance, by_batch: Instance, name: str, spec: SignatureSpec, rows: int) -> bool:
+def _gains(instance: InterpreterInstance, name: str, spec: SignatureSpec, rows: int) -> bool:
+    """Return whether a batch of all the rows gives what they give one by one, for clearly less time."""
     inputs = random(spec, rows)
-    expected = run(by_row, name, spec, inputs, rows)
-    got = run(by_batch, name, spec, inputs, rows)
-    if not all(agree(one, other) for one, other in zip(expected, got, strict=True)):
-        return False
-    row_s = min(_seconds(by_row, name, spec, inputs, rows) for _ in range(3))
-    batch_s = min(_seconds(by_batch, name, spec, inputs, rows) for _ in range(3))
-    return batch_s <= WORTHWHILE * row_s
-
-
-def _seconds(instance: Instance, name: str, spec: SignatureSpec, inputs: Sequence[NDArray[Any]], rows: int) -> float:
-    began = time.perf_counter()
-    run(instance, name, spec, inputs, rows)
-    return time.perf_counter() - began
+    took_s: dict[int, float] = {}
+    for _ in range(_ROUNDS):
+        answers: list[Arrays] = []
+        for batch in (rows, 1):  # the batch first: what cannot do it says so before any row was run
+            instance.batch = batch
+            began = time.perf_counter()
+            answers.append(run(instance, name, spec, inputs, rows))
+            took_s[batch] = min(took_s.get(batch, math.inf), time.perf_counter() - began)
+        if not all(agree(one, other) for one, other in zip(*answers, strict=True)):
+            return False
+    return took_s[rows] <= WORTHWHILE * took_s[1]
 
 
 def agree(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -50,9 +50,7 @@ def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[st
     replay(instance, goldens)
     row_us = facts.run(instance)
     announce("batch")
-    batches = state is ModelState.NONE and batches_well(
-        instance, lambda rows: runtime.load(path, threads, Traits(batch=rows)), row_us
-    )
+    batches = state is ModelState.NONE and batches_well(instance, row_us)
     return facts.as_dict(instance, BATCH if batches else 1, state, labels)
 
 

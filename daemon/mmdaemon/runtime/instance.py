@@ -27,14 +27,19 @@ class InterpreterInstance:
     Every row finds the model as it was loaded: variable tensors are reset in place, and a model that keeps resources
     gets a fresh interpreter after each invocation, because nothing else resets those.
 
+    Attributes:
+        signatures: See ``Instance``.
+        batch: Rows that one invocation may carry; 1 = rows are run one by one.
+
     Thread: one at a time.
     """
 
     def __init__(self, build: Build, traits: Traits) -> None:
         self._build = build
-        self._traits = traits
+        self._state = traits.state
+        self.batch = traits.batch
         self._graphs: dict[str, Subgraph] = {}
-        self._batched: dict[str, Subgraph] = {}
+        self._batched: dict[tuple[str, int], Subgraph] = {}  # by signature and rows
         self._resized: dict[str, tuple[Shape, ...]] = {}
         self._interpreters: list[Any] = []
         self._start()
@@ -89,26 +94,26 @@ class InterpreterInstance:
 
     def _run_rows(self, graph: Subgraph, payload: bytes | memoryview, rows: int, go_on: Callable[[], None]) -> Arrays:
         """Run in batches while they are full, the rest row by row."""
-        name, batch = graph.spec.name, self._traits.batch
+        name, batch = graph.spec.name, self.batch
         whole = whole_inputs(graph.spec, payload, rows)
         parts: list[Arrays] = []
         first = 0
         while first < rows:
             go_on()
             count = batch if rows - first >= batch else 1
-            target = self._graphs[name] if count == 1 else self._batched_graph(name)
+            target = self._graphs[name] if count == 1 else self._batched_graph(name, batch)
             parts.append(self._invoke(target, [value[first : first + count] for value in whole]))
             first += count
         return join_rows(parts)
 
-    def _batched_graph(self, signature: str) -> Subgraph:
-        graph = self._batched.get(signature)
+    def _batched_graph(self, signature: str, rows: int) -> Subgraph:
+        graph = self._batched.get((signature, rows))
         if graph is None:
             interpreter = self._build()
             graph = subgraphs(interpreter)[signature]
-            graph.resize([spec.with_rows(self._traits.batch) for spec in graph.spec.inputs])
+            graph.resize([spec.with_rows(rows) for spec in graph.spec.inputs])
             self._interpreters.append(interpreter)
-            self._batched[signature] = graph
+            self._batched[signature, rows] = graph
         return graph
 
     def _run_shaped(self, graph: Subgraph, payload: bytes | memoryview, shapes: tuple[Shape, ...]) -> Answer:
@@ -139,9 +144,9 @@ class InterpreterInstance:
 
     def _forget(self) -> None:
         """Bring the model back to its beginning."""
-        if self._traits.state is ModelState.RESOURCES:
+        if self._state is ModelState.RESOURCES:
             self._start()
-        elif self._traits.state is ModelState.VARIABLES:
+        elif self._state is ModelState.VARIABLES:
             for interpreter in self._interpreters:
                 interpreter.reset_all_variables()
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import platform
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from mmdaemon.runtime.interface import Runtime
 from mmwire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmdaemon.runtime.interpreter import InterpreterRuntime
 
 _LITERT_MACHINES = ("x86_64", "aarch64", "arm64")  # those that its wheels are for
 
 
-def select_runtime() -> tuple[Runtime, str]:
+def select_runtime() -> tuple[InterpreterRuntime, str]:
     """Return the best runtime that is installed, and why it is this one.
 
     Raises:
