@@ -133,6 +133,15 @@ class SignatureSpec:
             self.has_rows or not any(spec.has_rows for spec in self.inputs)
         )
 
+    @property
+    def classes(self) -> int:
+        """How many classes its only output ``[rows, classes]`` tells apart; 0 for what is no classifier."""
+        if len(self.outputs) != 1:
+            return 0
+        (output,) = self.outputs
+        is_scores = len(output.shape) == 2 and output.shape[0] in (-1, 1) and output.dtype != "bool"
+        return output.shape[1] if is_scores and output.shape[1] >= 2 else 0
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {

@@ -34,9 +34,11 @@ def test_ls_of_a_quarantined_and_of_no_model(ctl: Ctl, daemon: FakeDaemon) -> No
     assert json.loads(out) == {"models": []} and err == ""
 
 
-def test_show(ctl: Ctl) -> None:
+def test_show(ctl: Ctl, daemon: FakeDaemon) -> None:
     status, out, _ = ctl("show", "digits")
     assert status == 0 and "uint8[rows,8,8,1]" in out and "3 labels: zero; one; two" in out and "threads 1" in out
+    daemon.models["digits"].labels = ["zero", "one"]
+    assert "2 labels for 3 classes: zero; one" in ctl("show", "digits")[1]
     status, out, _ = ctl("show", "echo8", "--json")
     document = json.loads(out)
     assert document["versions"][0]["state"] == "ready" and document["labels"] == []

@@ -19,6 +19,24 @@ def signature(*inputs: TensorSpec) -> SignatureSpec:
 
 
 @pytest.mark.parametrize(
+    ("outputs", "classes"),
+    [
+        ([TensorSpec("y", "int8", (-1, 12))], 12),
+        ([TensorSpec("y", "float32", (1, 2))], 2),
+        ([TensorSpec("y", "float32", (-1, 1))], 0),
+        ([TensorSpec("y", "float32", (-1, -1))], 0),
+        ([TensorSpec("y", "float32", (12,))], 0),
+        ([TensorSpec("y", "float32", (4, 12))], 0),
+        ([TensorSpec("y", "bool", (-1, 12))], 0),
+        ([TensorSpec("y", "int8", (-1, 12)), TensorSpec("z", "int8", (-1, 12))], 0),
+        ([], 0),
+    ],
+)
+def test_classes(outputs: list[TensorSpec], classes: int) -> None:
+    assert SignatureSpec("serve", (KWS,), tuple(outputs)).classes == classes
+
+
+@pytest.mark.parametrize(
     ("shape", "has_rows", "is_static", "row_bytes"),
     [
         ((-1, 49, 10, 1), True, True, 490 * 4),

@@ -58,4 +58,6 @@ def _labels(document: dict[str, Any]) -> list[str]:
     if not labels:
         return []
     more = "; ..." if len(labels) > _SHOWN_LABELS else ""
-    return ["", f"{len(labels)} labels: {'; '.join(map(cell, labels[:_SHOWN_LABELS]))}{more}"]
+    classes = [SignatureSpec.from_dict(fields_of).classes for fields_of in document.get("signatures", [])[:1]]
+    misfit = f" for {classes[0]} classes" if classes and classes[0] not in (0, len(labels)) else ""
+    return ["", f"{len(labels)} labels{misfit}: {'; '.join(map(cell, labels[:_SHOWN_LABELS]))}{more}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.archive import is_archive, require_files
 from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
+from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions, parse_labels, parse_options, read_options
 from mmwire.tflite import ModelState
@@ -207,6 +208,7 @@ class Arrival:
         )
         self._instances.adopt(deployment, recipe)
         labels = facts.get("labels", []) if sidecar is None else sidecar
+        _report_misfit(deployment, labels)
         shown = {"bytes": blob.size} | {key: facts[key] for key in _SHOWN if key in facts}
         return Arrived(deployment, blob.sha256, labels, options, shown, runtime.name)
 
@@ -240,6 +242,19 @@ def _labels(source: Source) -> list[str] | None:
         if source.kind == "stored":
             return None
         raise
+
+
+def _report_misfit(deployment: Deployment, labels: Sequence[str]) -> None:
+    """Log labels that are more or fewer than the classes: the model serves, its names may be wrong."""
+    classes = next((spec.classes for spec in deployment.signatures.values()), 0)
+    if labels and classes and len(labels) != classes:
+        LOG.warning(
+            "%s: %d labels for %d classes; a label's line is its class, from 0",
+            deployment.name,
+            len(labels),
+            classes,
+            extra=about(deployment.name, deployment.version),
+        )
 
 
 def _text(sidecar: Sidecar) -> str:

@@ -22,25 +22,30 @@ from mmdaemon.store.blob import Blobs
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.verdict import Verdict, Verdicts
+from mmwire.tensor import SignatureSpec, TensorSpec
+
+
+class Loaded:
+    def __init__(self, signatures: dict[str, SignatureSpec]) -> None:
+        self.signatures = signatures
+
+    def run(self, *arguments: Any) -> Any:
+        return None
+
+    def close(self) -> None:
+        return None
 
 
 class CountingRuntime:
     name, version, caution = "fake", "1", ""
 
-    def __init__(self) -> None:
+    def __init__(self, signatures: dict[str, SignatureSpec] | None = None) -> None:
+        self.signatures = signatures or {}
         self.loads = 0
 
     def load(self, path: str, threads: int, traits: Any) -> Any:
         self.loads += 1
-
-        class Instance:
-            def __init__(self) -> None:
-                self.signatures: dict[str, Any] = {}
-
-            def close(self) -> None:
-                return None
-
-        return Instance()
+        return Loaded(self.signatures)
 
 
 def never(source: Path, name: str) -> Any:
@@ -109,6 +114,23 @@ def test_a_saved_model_is_not_taken_from_the_store(tmp_path: Path, start: Callab
     Records(Ledger(layout)).put(source, Blobs(layout).ingest(folder).sha256)
     result = start(CountingRuntime()).bring_up(replace(source, kind="stored", version=1), 1)
     assert isinstance(result, Refused) and "was a SavedModel folder" in result.error.message
+
+
+def test_labels_that_do_not_fit_the_classes_serve_and_are_named(
+    tmp_path: Path, start: Callable[..., Arrival], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "models"
+    (folder / "a.tflite").write_bytes(tiny.add_constant(1))
+    runtime = CountingRuntime({"serve": SignatureSpec("serve", (), (TensorSpec("y", "float32", (-1, 3)),))})
+    arrival = start(runtime)
+    for count in (0, 2, 3, 4):
+        (folder / "a.labels.txt").write_text("a label\n" * count)
+        [source] = scan(folder).sources["a"]
+        assert isinstance(arrival.bring_up(source, 1), Arrived)
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "a: 2 labels for 3 classes",
+        "a: 4 labels for 3 classes",
+    ]
 
 
 def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(

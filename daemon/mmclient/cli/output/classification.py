@@ -69,15 +69,13 @@ def classes_of(spec: SignatureSpec, read_labels: Callable[[], list[str]], *, is_
     """Return the classes of a signature, None for a model that is no classifier.
 
     Args:
-        spec: One output of ``[rows, classes]`` with two classes or more is a classifier's.
+        spec: Its tensors.
         read_labels: Asks the daemon.
         is_wanted: The user asked for classes: then an output that looks like the input counts too.
     """
-    if len(spec.outputs) != 1:
+    if not spec.classes:
         return None
     (output,) = spec.outputs
-    if len(output.shape) != 2 or output.shape[0] not in (-1, 1) or output.shape[1] < 2 or output.dtype == "bool":
-        return None
     labels = read_labels()
     if not labels and not is_wanted and [tensor.shape for tensor in spec.inputs] == [output.shape]:
         return None  # an autoencoder
