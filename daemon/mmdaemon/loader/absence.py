@@ -11,9 +11,9 @@ def loading(name: str, error: MmError | None = None) -> CapacityError:
     return CapacityError("MODEL_LOADING", f"model {name!r} does not serve yet{why}", "try again, or mmctl wait")
 
 
-def quarantined(name: str, reason: MmError | None) -> RequestError:
-    """Return the error for a model of which no version can be served."""
-    why = reason.message if reason else "it cannot be served"
+def quarantined(name: str, reason: MmError | None, serving: int = 0) -> RequestError:
+    """Return the error for a model of which no version can be served, or only ``serving``, an older one."""
+    why = (reason.message if reason else "it cannot be served") + (f"; version {serving} serves" if serving else "")
     return RequestError("MODEL_QUARANTINED", f"model {name!r}: {why}", reason.hint if reason else "see mmctl show")
 
 

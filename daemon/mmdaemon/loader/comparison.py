@@ -136,6 +136,7 @@ class Comparison:
         self._memory.set_unloaded(name, self._sources.get(name, ()))
         self._arrivals.set_unloaded(name, True)
         self._swap.withdraw(name, unloaded(name))
+        self._listing.leave_out(name, self.under_way.get(name))
         LOG.info("%s is unloaded, as its owner asked", name, extra=about(name))
 
     def _take_problem(self, name: str, problem: MmError | None) -> None:
@@ -263,6 +264,9 @@ class Comparison:
             self._memory.on_bad(source, version)
             LOG.warning("%s version %d is quarantined: %s", name, version, error, extra=extra)
             state, told = VersionState.QUARANTINED, quarantined(name, error)
+        if self._memory.stays_unloaded(name, self._sources.get(name, ())):
+            self._listing.leave_loading(name, number, VersionState.UNLOADED)
+            return
         model = self._registry.model(name)
         if source.kind == "stored" and model.newest is not None and model.newest.reason is not None:
             error = model.newest.reason  # what can be mended is the file

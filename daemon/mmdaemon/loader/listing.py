@@ -35,6 +35,12 @@ class Listing:
         else:
             self._registry.set_state(name, number, state)
 
+    def leave_out(self, name: str, under_way: int | None) -> None:
+        """Show as unloaded what its owner unloads and does not serve: a file may be on its way, or refused."""
+        for number, version in self._registry.model(name).versions.items():
+            if version.state not in _IN_MEMORY and number != under_way:
+                self._registry.set_state(name, number, VersionState.UNLOADED)
+
     def list_versions(self, name: str, sources: Sequence[Source], under_way: int | None) -> None:
         """Show a version for every file, and none that is neither in the folder nor in memory."""
         model = self._registry.model(name)

@@ -72,7 +72,7 @@ class Waiting:
             if standing is Standing.SERVES:
                 return registry.document(wait.name)
             if standing is Standing.REFUSED:
-                return quarantined(wait.name, reason)
+                return quarantined(wait.name, reason, registry.model(wait.name).serving)
         if now < wait.deadline:
             return None
         return _too_late(wait, registry)

@@ -381,6 +381,35 @@ def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> N
     assert len(world.started) == 1, "dropping a file is a deployment"
 
 
+@pytest.mark.parametrize("bad", [True, False])
+def test_an_unloaded_model_is_shown_so_whatever_became_of_its_newest_file(world: World, bad: bool) -> None:
+    world.deploy("a")
+    source = world.put("a", content=2)
+    if bad:
+        world.look()
+        world.finish(good=False)
+    else:
+        world.unsettled.add(source.path)
+        world.look()
+    world.comparison.unload("a")
+    assert world.states("a") == {2: "unloaded", 1: "unloaded"}
+    world.look()
+    assert world.registry.document("a")["state"] == "unloaded" and "reason" not in world.registry.document("a")
+    assert world.told("a") == "MODEL_UNLOADED" and not world.started
+
+
+def test_what_is_refused_after_an_unload_is_not_shown_as_refused(world: World) -> None:
+    world.put("a")
+    world.look()
+    world.comparison.unload("a")
+    world.finish(good=False)
+    world.look()
+    assert world.states("a") == {1: "unloaded"} and world.told("a") == "MODEL_UNLOADED"
+    world.comparison.load("a")
+    world.look()
+    assert len(world.started) == 1
+
+
 @pytest.mark.parametrize("comes", ["settling", "refused"])
 def test_a_file_may_change_while_a_request_still_runs_on_what_it_was(world: World, comes: str) -> None:
     version = 1 if comes == "settling" else None

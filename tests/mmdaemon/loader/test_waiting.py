@@ -6,7 +6,8 @@ import pytest
 
 from mmdaemon.loader.waiting import Wait, Waiting
 from mmdaemon.registry.registry import Registry
-from mmwire.errors import MmError
+from mmdaemon.registry.state import VersionState
+from mmwire.errors import MmError, ModelError
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,19 @@ def test_who_waited_in_vain_is_told_for_what(version: int, sha256: str, says: st
         reply(answer)
     [error] = answers
     assert isinstance(error, MmError) and error.message == says and error.retryable
+
+
+@pytest.mark.parametrize(
+    ("serving", "says"), [(0, "model 'a': no model"), (1, "model 'a': no model; version 1 serves")]
+)
+def test_who_waits_for_the_newest_is_told_what_serves_instead(serving: int, says: str) -> None:
+    registry = Registry("fake")
+    if serving:
+        registry.set_state("a", serving, VersionState.LOADING)
+        registry.set_serving("a", serving)
+    registry.set_state("a", 2, VersionState.QUARANTINED, reason=ModelError("MODEL_INVALID", "no model", "mend it"))
+    waiting = Waiting()
+    waiting.add(Wait("a", 0, "", 10.0, 0, lambda _: None))
+    [(_, error)] = waiting.due(registry, 1, (), 0.0)
+    assert isinstance(error, MmError) and (error.code, error.hint) == ("MODEL_QUARANTINED", "mend it")
+    assert error.message == says
