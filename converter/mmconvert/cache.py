@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FORMAT = "2"  # another one makes every older entry unfindable
+FORMAT = "3"  # another one makes every older entry unfindable
 MAX_BYTES = 2 << 30
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mmconvert.verdict import FULL_TF, REJECT
@@ -18,6 +20,7 @@ class Outcome:
         output: File or FULL_TF folder that was written; the published one when there is no other, None when refused.
         published: What is in the model folder, None when not published.
         source_bytes: Size of all files of the input.
+        inputs: Names of the first signature's.
         parity: Figures of what was written against TensorFlow; ``float32`` holds those of the float stage.
         repairs: What had to be mended, one line each.
         recipe: Name of the recipe of what was written.
@@ -40,6 +43,7 @@ class Outcome:
     source_bytes: int = 0
     quantize: str = ""
     signatures: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
     recipe: str = ""
     parity: dict[str, Any] = field(default_factory=dict)
     drop: dict[str, float] | None = None
@@ -78,13 +82,15 @@ class Outcome:
         if self.verdict == FULL_TF:
             lines.append("  next      serve it on a machine with TensorFlow: pip install 'mmdaemon[tensorflow]'")
         elif self.published:
-            lines.append(f"  next      mmctl wait {self.name} && {self._predict()}")
+            lines.append(f"  next      mmctl wait {self.name} && {self._predict(self.name)}")
         else:
-            lines.append(f"  next      copy it into the daemon's model folder, then: {self._predict()}")
+            name = Path(self.output or "").stem  # a file in the folder goes by its own name
+            lines.append(f"  next      copy it into the daemon's model folder, then: {self._predict(name)}")
         return "\n".join(lines)
 
-    def _predict(self) -> str:
-        return f"mmctl predict {self.name} -i INPUT (npy, npz, csv, an image)"
+    def _predict(self, name: str) -> str:
+        each = [f"-i {shlex.quote(given)}=INPUT" for given in self.inputs]
+        return f"mmctl predict {name} {' '.join(each) if len(each) > 1 else '-i INPUT'} (npy, npz, csv, an image)"
 
 
 def rejection(error: MmError, name: str, evidence: list[str], seconds: float) -> Outcome:

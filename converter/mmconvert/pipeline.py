@@ -58,6 +58,7 @@ def convert(job: Job, progress: Progress) -> Outcome:
         source_bytes=subject.stamp.total_bytes,
         quantize=job.quantize,
         signatures=[signature.name for signature in subject.signatures],
+        inputs=[tensor.name for tensor in subject.signatures[0].inputs],
         recipe=facts.get("recipe", {}).get("recipe", ""),
         parity=facts.get("parity", {}),
         drop=facts.get("drop"),

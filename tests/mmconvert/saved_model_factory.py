@@ -143,6 +143,10 @@ class Stub(tf.Module):
         doubled.set_shape(x.shape)
         return {"y": doubled @ self.weight}
 
+    @tf.function(input_signature=[spec(None, 2, dtype=tf.int32)])
+    def words(self, x):
+        return {"y": tf.gather(self.weight, x)[:, 0]}
+
     @tf.function(input_signature=[spec(None, None, None, 3)])
     def any_size(self, x):
         return {"mean": tf.reduce_mean(tf.nn.relu(x - 0.5), [1, 2])}
@@ -182,7 +186,7 @@ def main(target):
     lstm = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(tf.keras.layers.LSTM(8)(inputs)))
     lstm.export(target / "lstm", verbose=False)
     stub = Stub()
-    for name in ("svd", "inverse", "loop", "step", "pair", "text", "python", "any_size", "blows_up"):
+    for name in ("svd", "inverse", "loop", "step", "pair", "text", "python", "words", "any_size", "blows_up"):
         tf.saved_model.save(stub, str(target / name), signatures={"serving_default": getattr(stub, name)})
     tf.saved_model.save(stub, str(target / "two"), signatures={"encode": stub.encode, "decode": stub.decode})
     tf.saved_model.save(stub, str(target / "steps"), signatures={"step": stub.step, "scaled": stub.scaled})

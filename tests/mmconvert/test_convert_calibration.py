@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS
+from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS, require_usable
 from mmconvert.calibration.dataset import load_dataset as load_of_several
 from mmconvert.calibration.image import list_images
 from mmconvert.calibration.row import cast_rows, shape_rows, spread
@@ -166,6 +166,51 @@ def test_a_class_that_the_output_has_not_is_refused(tmp_path, classes, text):
     np.savez(tmp_path / "eval.npz", x=values(3, 2, 3), labels=classes)
     with pytest.raises(ConvertError, match=text):
         load_of_several(None, tmp_path / "eval.npz", [signature])
+
+
+def refuses(*unwanted):
+    """Return a model that refuses rows whose ``ids`` are one of these, as ``require_usable`` asks it."""
+
+    def refusals(feeds):
+        refused = [index for index, feed in enumerate(feeds) if int(feed["ids"].ravel()[0]) in unwanted]
+        return refused, "no such word" if refused else ""
+
+    return refusals
+
+
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_that_the_model_refuses_is_named_whatever_it_is_for(tmp_path, row):
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=values(80, 2, 3), ids=np.arange(80)[:, None])
+    rows = rows_of(load_dataset(path, TWO))
+    require_usable(rows, TWO, refuses(80))
+    with pytest.raises(ConvertError) as caught:
+        require_usable(rows, TWO, refuses(row))
+    assert caught.value.code == "CALIBRATION_INVALID"
+    assert caught.value.message == f"--calibration: the model itself refuses row {row}: no such word"
+    assert "rows that were tried it refuses 1" in caught.value.hint
+
+
+def test_rows_of_an_evaluation_are_named_as_such(tmp_path):
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=values(80, 2, 3), ids=np.arange(80)[:, None])
+    (rows,) = load_of_several(path, path, [TWO]).signatures.values()
+    with pytest.raises(ConvertError, match=r"--calibration: .* row 7:"):
+        require_usable(rows, TWO, refuses(7))  # its first use is to calibrate
+    (rows,) = load_of_several(None, path, [TWO]).signatures.values()
+    with pytest.raises(ConvertError, match=r"--eval: .* row 7:"):
+        require_usable(rows, TWO, refuses(7))
+
+
+def test_only_places_in_a_table_are_tried_for_all_rows(tmp_path):
+    asked = []
+
+    def refusals(feeds):
+        asked.append(len(feeds))
+        return [], ""
+
+    require_usable(rows_of(load_dataset(save(tmp_path, values(80, 2, 3)), ONE)), ONE, refusals)
+    assert asked == [20]
 
 
 def test_copies_are_told(tmp_path):

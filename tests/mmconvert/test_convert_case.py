@@ -224,3 +224,12 @@ def test_the_doctor_tells_without_converting(mmconvert, saved_models, tmp_path):
     assert "keeps state" in mmconvert("doctor", saved_models / "step").stdout
     assert "open dimensions" in mmconvert("doctor", saved_models / "any_size").stdout
     assert [path.name for path in Path(tmp_path).iterdir()] == ["scratch"]
+
+
+@pytest.mark.parametrize("row", [0, 1, 3], ids=["calibrates", "chooses", "verifies"])
+def test_a_word_that_the_model_does_not_know_is_named_and_never_left_out(mmconvert, saved_models, tmp_path, row):
+    words = np.random.default_rng(0).integers(0, 4, (80, 2)).astype(np.int32)
+    words[row, 1] = 9
+    np.savez(tmp_path / "words.npz", x=words)
+    reason = rejected(mmconvert(saved_models / "words", "--calibration", "words.npz", "-o", "out.tflite", "--json"))
+    assert reason == f"--calibration: the model itself refuses row {row}: indices[0,1] = 9 is not in [0, 4)"

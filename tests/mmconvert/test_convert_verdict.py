@@ -113,6 +113,8 @@ def test_the_summary_says_what_was_done_and_what_comes_next():
     for part in ("a: LITE_INT8", "mended it", "21.0 dB", "97.5%", "batch 1 and 8", "5.0 MB", "1.0 kB", "a.tflite"):
         assert part in text
     assert "mmctl predict a" in text
+    assert "mmctl predict small -i INPUT" in outcome(output="out/small.tflite", inputs=["x"]).as_text()
+    assert "mmctl predict a -i 'x y'=INPUT -i z=INPUT" in outcome(inputs=["x y", "z"]).as_text()
     published = outcome(output="m/a.tflite", published="m/a.tflite").as_text()
     assert published.count("m/a.tflite") == 1 and "mmctl wait a" in published
 

@@ -198,3 +198,13 @@ def test_the_texts_of_tensorflow_become_one_line(step, text, code, part):
 def test_long_texts_are_cut():
     assert len(shorten("x" * 10_000)) < 300
     assert shorten("\n \n") == "it gives no reason"
+
+
+def test_what_stands_before_the_reason_is_left_out():
+    text = """Graph execution error:
+
+Detected at node embedding/GatherV2 defined at (most recent call last):
+<stack traces unavailable>
+indices[0,0] = 851 is not in [0, 100)
+\t [[{{node embedding/GatherV2}}]] [Op:__inference_signature_wrapper_259]"""
+    assert shorten(text) == "indices[0,0] = 851 is not in [0, 100)"

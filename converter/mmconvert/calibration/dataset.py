@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,18 @@ ADVISED_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Some rows of one signature and, where they are known, the right classes."""
+    """Some rows of one signature.
+
+    Attributes:
+        answers: The right classes, where they are known.
+        option: The option that the rows were given with.
+        numbers: Of each row, which one it is of all that were given with the option, from 0.
+    """
 
     feeds: list[Feed] = field(default_factory=list)
     answers: Array | None = None
+    option: str = ""
+    numbers: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
+    option: str
     arrays: dict[str, Array]
     answers: Array | None
     count: int
@@ -107,6 +116,29 @@ def load_dataset(
     return Dataset(splits, rows, digest, notices)
 
 
+def require_usable(rows: Rows, signature: Signature, refusals: Callable[[list[Feed]], tuple[list[int], str]]) -> None:
+    """Refuse data of which the model refuses a row: a word that it does not know fails the whole calibration.
+
+    Rows that only verify are asked for in any case; the others only where values are places in a table.
+
+    Args:
+        rows: What was given.
+        signature: What they are for.
+        refusals: Returns which rows the model refuses, by index, and why the last of them.
+
+    Raises:
+        ConvertError: ``CALIBRATION_INVALID``: which row, and why.
+    """
+    takes_indices = any(tensor.is_index for tensor in signature.inputs)
+    for split in (rows.calibration, rows.search, rows.held_out) if takes_indices else (rows.held_out,):
+        refused, reason = refusals(split.feeds)
+        if refused:
+            raise refuse(
+                f"{split.option}: the model itself refuses row {split.numbers[refused[-1]]}: {reason}",
+                f"correct it or leave it out; of {len(split.feeds)} rows that were tried it refuses {len(refused)}",
+            )
+
+
 def _check_data(path: Path, signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Checked:
     try:
         return _check(signature, raw, role, notices)
@@ -133,7 +165,7 @@ def _check(signature: Signature, raw: Raw, role: str, notices: list[str]) -> _Ch
     if copies:
         notices.append(f"{copies} of {count} {role} rows are copies of others: they add nothing")
     answers = None if raw.answers is None else _check_answers(raw.answers, count, signature)
-    return _Checked(arrays, answers, count)
+    return _Checked(f"--{role}", arrays, answers, count)
 
 
 def _check_answers(answers: Array, count: int, signature: Signature) -> Array:
@@ -213,7 +245,7 @@ def _halves(checked: _Checked, rows: range) -> tuple[list[int], list[int]]:
 def _take(checked: _Checked, rows: list[int], limit: int) -> Split:
     chosen = [rows[index] for index in spread(len(rows), limit)]
     answers = None if checked.answers is None else checked.answers[chosen]
-    return Split(feeds_of(checked.arrays, chosen), answers)
+    return Split(feeds_of(checked.arrays, chosen), answers, checked.option, chosen)
 
 
 def _tell(rows: Rows, count: int, has_evaluation: bool) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmconvert.child.census import take_census
 from mmconvert.child.keras_file import export
-from mmconvert.child.refusal import explain
+from mmconvert.child.refusal import explain, shorten
 from mmconvert.child.serve import serve
 
 SINGLE_BATCH_REPAIR = "took one row at a time for its lists of tensors (TensorListReserve), as recurrent layers need"
@@ -110,7 +110,8 @@ class Original:
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
         """Write what TensorFlow answers to each feed, every one from the state that was saved unless told otherwise.
 
-        Answers with the feeds that it refuses, by index; they have no answer in the file. It may not refuse all.
+        Answers with the feeds that it refuses, by index, and why the last of them; they have no answer in the file. It
+        may not refuse all.
         """
         import tensorflow as tf
 
@@ -133,7 +134,7 @@ class Original:
         if refusal is not None and not outputs:
             raise refusal
         save_feeds(Path(request["output"]), outputs)
-        return {"refused": refused}
+        return {"refused": refused, "reason": shorten(str(refusal)) if refusal is not None else ""}
 
 
 def _changes_variables(function: Any) -> bool:

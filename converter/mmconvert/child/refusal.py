@@ -25,6 +25,8 @@ _BROKEN_VARIABLES = re.compile(
     r"|Unsuccessful TensorSliceReader|truncated|block checksum"
 )
 _NOISE = re.compile(r"\{\{function_node [^}]*\}\}|^\S+\.py:\d+:\d+: (?=error: )|\[Op:\w+\]|<unknown>:0: |error: ")
+# What stands before the reason when a graph fails as it runs.
+_PREAMBLE = re.compile(r"Graph execution error$|Detected at node |<stack traces unavailable>|File \"|Traceback ")
 _MAX_TEXT = 240
 
 
@@ -49,7 +51,11 @@ def explain(step: str, error: BaseException) -> ConvertError:
             "export it where its own layers are defined: model.export('DIR')",
         )
     if step == "reference":
-        return ConvertError("SAVED_MODEL_INVALID", f"TensorFlow itself cannot run the signature: {shorten(text)}")
+        return ConvertError(
+            "SAVED_MODEL_INVALID",
+            f"TensorFlow itself cannot run the signature: {shorten(text)}",
+            "it refused every row; --calibration and --eval must hold inputs that the model takes",
+        )
     if re.search(r"(bigger|larger) than 2 ?gb", text, re.IGNORECASE):
         return ConvertError("CONVERTER_FAILED", "the model is larger than the 2 GB a .tflite can hold")
     hint = "--quantize dynamic or float32 may do" if step == "quantize" else ""
@@ -70,6 +76,6 @@ def shorten(text: str) -> str:
     """Return the first line that says something, without what names TensorFlow's insides."""
     for line in text.splitlines():
         cleaned = _NOISE.sub("", line).strip(" ;:")
-        if cleaned:
+        if cleaned and not _PREAMBLE.match(cleaned):
             return cleaned if len(cleaned) <= _MAX_TEXT else cleaned[:_MAX_TEXT] + "..."
     return "it gives no reason"

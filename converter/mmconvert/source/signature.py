@@ -53,6 +53,11 @@ class Tensor:
         return self.dtype.startswith("float")
 
     @property
+    def is_index(self) -> bool:
+        """Whether the values may be places in a table, of which there are only so many: words, items."""
+        return self.dtype in ("int32", "int64", "uint32", "uint64")
+
+    @property
     def row_shape(self) -> tuple[int, ...]:
         """Shape of what one run is fed for one row, without the leading 1 of a batched tensor."""
         shape = self.shape or ()

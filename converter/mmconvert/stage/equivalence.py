@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from mmconvert.calibration.dataset import Dataset
+from mmconvert.calibration.dataset import Dataset, require_usable
 from mmconvert.feed import Feed
 from mmconvert.outcome import describe_parity
 from mmconvert.parity.gate import require_comparable, require_float_parity, summarise
@@ -35,6 +36,11 @@ class Equivalence:
     parity: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, tuple[list[Feed], list[Feed]]] = field(default_factory=dict)
 
+    def note(self, line: str) -> None:
+        """Add a line of evidence; what is found again is not said again."""
+        if line not in self.evidence:
+            self.evidence.append(line)
+
 
 def require_equivalence(
     subject: Subject, model: FloatModel, original: Original, produced: Produced, dataset: Dataset | None
@@ -44,7 +50,8 @@ def require_equivalence(
     Real rows are then the measure: a random one may stand where a comparison or a sort tips over by rounding.
 
     Raises:
-        ConvertError: ``PARITY_FAILED``; ``CONVERTER_FAILED``: weights are missing, LiteRT refuses; or a child ended.
+        ConvertError: ``PARITY_FAILED``; ``CONVERTER_FAILED``: weights are missing, LiteRT refuses;
+            ``CALIBRATION_INVALID``: TensorFlow refuses a real row; or a child ended.
     """
     require_weights(produced.describe(model.path)["census"], model.variable_elements)
     found = Equivalence()
@@ -63,7 +70,9 @@ def require_equivalence(
     if dataset is not None:
         real: list[OutputParity] = []
         for signature in subject.signatures:
-            feeds = dataset.signatures[signature.name].held_out.feeds
+            rows = dataset.signatures[signature.name]
+            require_usable(rows, signature, partial(original.refusals, signature.name))
+            feeds = rows.held_out.feeds
             real += trial.run(signature, feeds[:MAX_PARITY_ROWS])
         require_float_parity(real)
         trial.tell("calibration", real)
@@ -103,9 +112,7 @@ class _Trial:
             except ConvertError as error:
                 del wanted[len(got) :]
                 if error.code == "CONVERTER_FAILED":
-                    self._found.evidence.append(
-                        f"takes one row at a time, whatever its signature says: {error.message}"
-                    )
+                    self._found.note(f"takes one row at a time, whatever its signature says: {error.message}")
                 elif error.code != "SAVED_MODEL_INVALID":
                     raise
         return compare(wanted, got, f"{signature.name}/" if self._names_signatures else "")

@@ -143,24 +143,33 @@ class Original:
         Raises:
             ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow refuses all of them; or the child ended.
         """
+        place = self._answers(signature, feeds, resets)
+        refused = set(read_json(place / _FACTS_FILE)["refused"])
+        kept = [feed for index, feed in enumerate(feeds) if index not in refused]
+        return kept, load_feeds(place / _ANSWER_FILE)
 
+    def refusals(self, signature: str, feeds: Sequence[Feed]) -> tuple[list[int], str]:
+        """Return which feeds TensorFlow refuses, by index, and why the last of them.
+
+        Raises:
+            ConvertError: As ``answer``.
+        """
+        facts = read_json(self._answers(signature, feeds, True) / _FACTS_FILE)
+        return facts["refused"], facts["reason"]
+
+    def _answers(self, signature: str, feeds: Sequence[Feed], resets: bool) -> Path:
         def make(place: Path) -> None:
             self.load()
             write_json(place / _FACTS_FILE, self._ask(signature, feeds, resets, place / _ANSWER_FILE))
 
-        place = self._cache.get("answers", [self._key, signature, digest_feeds(feeds), resets], make)
-        refused = set(read_json(place / _FACTS_FILE))
-        kept = [feed for index, feed in enumerate(feeds) if index not in refused]
-        return kept, load_feeds(place / _ANSWER_FILE)
+        return self._cache.get("answers", [self._key, signature, digest_feeds(feeds), resets], make)
 
-    def _ask(self, signature: str, feeds: Sequence[Feed], resets: bool, output: Path) -> list[int]:
+    def _ask(self, signature: str, feeds: Sequence[Feed], resets: bool, output: Path) -> Any:
         question = self._workspace / "question.npz"
         save_feeds(question, feeds)
-        answer = self._worker.call(
+        return self._worker.call(
             "reference", signature=signature, feeds=str(question), output=str(output), resets=resets
         )
-        refused: list[int] = answer["refused"]
-        return refused
 
     def answer_from(self, folder: Path, signature: str, feeds: Sequence[Feed]) -> list[Feed]:
         """Return what the signature answers when it is loaded from another folder.
