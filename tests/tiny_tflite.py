@@ -214,6 +214,18 @@ def _next_graph(made: Builder) -> None:
     made.model.subgraphs.append(made.graph)
 
 
+def lookup() -> bytes:
+    """``y = table[ids]``, float32 [rows, 2]; it has the places 0, 1 and 2."""
+    made = Builder()
+    ids = made.tensor("ids", "int32", [1], dynamic_rows=True)
+    table = made.tensor("table", "float32", [3, 2], [[0, 1], [10, 11], [20, 21]])
+    y = made.tensor("y", "float32", [1, 2], dynamic_rows=True)
+    kind = schema.BuiltinOptions.GatherOptions
+    made.op(schema.BuiltinOperator.GATHER, [table, ids], [y], schema.GatherOptionsT(), kind)
+    made.signature("serving_default", {"ids": ids}, {"y": y})
+    return made.build([ids], [y])
+
+
 def custom_op() -> bytes:
     """A model whose only op the runtime does not have."""
     made = Builder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from mmwire.errors import InferenceError
 from mmwire.tensor import Shape, SignatureSpec
 from mmwire.tflite import ModelState
 
+# Characters that an interpreter may have said of its failures before a fresh one takes its place.
+_MOST_COMPLAINTS = 16 * 1024
 # Builds an interpreter of the model whose tensors are not allocated yet.
 Build = Callable[[], Any]
 
@@ -85,9 +88,10 @@ class InterpreterInstance:
     def _start(self) -> None:
         """Take up a fresh interpreter in place of whatever is here."""
         interpreter = self._build()
-        self._graphs = subgraphs(interpreter)
-        for graph in self._graphs.values():
+        graphs = subgraphs(interpreter)
+        for graph in graphs.values():
             graph.allocate()
+        self._graphs = graphs
         self._batched.clear()
         self._resized.clear()
         self._interpreters = [interpreter]
@@ -124,7 +128,7 @@ class InterpreterInstance:
             try:
                 graph.resize(list(shapes))
             except (RuntimeError, ValueError) as error:
-                raise _failure(error) from None
+                raise self._failure(graph, error) from None
         self._resized[graph.spec.name] = shapes  # a fresh interpreter, after the run, has its own again
         try:
             outputs = self._invoke(graph, values)
@@ -140,7 +144,15 @@ class InterpreterInstance:
             finally:  # one that failed may have changed the state before
                 self._forget()
         except (RuntimeError, ValueError) as error:
-            raise _failure(error) from None
+            raise self._failure(graph, error) from None
+
+    def _failure(self, graph: Subgraph, error: Exception) -> InferenceError:
+        """Map what the runtime raised; its text may run over several lines."""
+        text = " ".join(graph.complaints.newest(error).split())
+        if graph.complaints.size > _MOST_COMPLAINTS:
+            with contextlib.suppress(RuntimeError, ValueError):  # no memory: the old one goes on
+                self._start()
+        return InferenceError("INFERENCE_FAILED", f"the runtime refused to compute: {text[:300]}")
 
     def _forget(self) -> None:
         """Bring the model back to its beginning."""
@@ -149,9 +161,3 @@ class InterpreterInstance:
         elif self._state is ModelState.VARIABLES:
             for interpreter in self._interpreters:
                 interpreter.reset_all_variables()
-
-
-def _failure(error: Exception) -> InferenceError:
-    """Map what the runtime raised; its text may run over several lines."""
-    text = " ".join(str(error).split())
-    return InferenceError("INFERENCE_FAILED", f"the runtime refused to compute: {text[:300]}")

@@ -20,6 +20,30 @@ from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec
 DEFAULT_SIGNATURE = "serving_default"
 
 
+class Complaints:
+    """What one interpreter says of its failures: each time all that it ever said, and it forgets nothing.
+
+    Seen in runs of LiteRT 2.3: the text grows by every failure, and so does what the next one takes.
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def newest(self, error: Exception) -> str:
+        """Return what it had not said before."""
+        text = str(error)
+        newest = text.removeprefix(self._told)
+        self._told = text
+        return newest
+
+    @property
+    def size(self) -> int:
+        """How much it says by now, in characters."""
+        return len(self._told)
+
+
 class Subgraph:
     """One signature's graph in one interpreter.
 
@@ -27,19 +51,29 @@ class Subgraph:
         spec: Its tensors.
         row_layout: Of each input (dtype, values, offset in bytes, shape) for one row; only when it is static.
         row_shapes: Of each output, for one row.
+        complaints: Of its interpreter.
 
     Shape: ``compute`` takes and gives arrays of exactly the allocated shapes and dtypes.
     Thread: one at a time; the GIL is released while it computes, held while it allocates.
     """
 
-    __slots__ = ("_index", "_inputs", "_outputs", "_wrapper", "row_layout", "row_shapes", "spec")
+    __slots__ = ("_index", "_inputs", "_outputs", "_wrapper", "complaints", "row_layout", "row_shapes", "spec")
 
-    def __init__(self, wrapper: Any, index: int, spec: SignatureSpec, inputs: list[int], outputs: list[int]) -> None:
+    def __init__(
+        self,
+        wrapper: Any,
+        index: int,
+        spec: SignatureSpec,
+        inputs: list[int],
+        outputs: list[int],
+        complaints: Complaints,
+    ) -> None:
         self._wrapper = wrapper
         self._index = index
         self._inputs = inputs
         self._outputs = outputs
         self.spec = spec
+        self.complaints = complaints
         self.row_layout = _layout(spec) if spec.is_static else []
         self.row_shapes = [tensor.with_rows(1) for tensor in spec.outputs]
 
@@ -78,18 +112,23 @@ def subgraphs(interpreter: Any) -> dict[str, Subgraph]:
     Raises:
         ModelError: ``MODEL_INVALID``: a tensor has a dtype that does not travel.
     """
-    wrapper = interpreter._interpreter
+    wrapper, complaints = interpreter._interpreter, Complaints()
     definitions = interpreter._get_full_signature_list()
     if not definitions:
         inputs = [(detail["name"], detail) for detail in interpreter.get_input_details()]
         outputs = [(detail["name"], detail) for detail in interpreter.get_output_details()]
-        return {DEFAULT_SIGNATURE: _subgraph(wrapper, 0, DEFAULT_SIGNATURE, inputs, outputs)}
+        return {DEFAULT_SIGNATURE: _subgraph(wrapper, 0, DEFAULT_SIGNATURE, inputs, outputs, complaints)}
     found: dict[str, Subgraph] = {}
     for key in sorted(definitions, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
         runner = interpreter.get_signature_runner(key)
         index = wrapper.GetSubgraphIndexFromSignature(key)
         found[key] = _subgraph(
-            wrapper, index, key, _in_order(runner.get_input_details()), _in_order(runner.get_output_details())
+            wrapper,
+            index,
+            key,
+            _in_order(runner.get_input_details()),
+            _in_order(runner.get_output_details()),
+            complaints,
         )
     return found
 
@@ -104,6 +143,7 @@ def _subgraph(
     name: str,
     inputs: list[tuple[str, dict[str, Any]]],
     outputs: list[tuple[str, dict[str, Any]]],
+    complaints: Complaints,
 ) -> Subgraph:
     takes_rows = bool(inputs) and all(_leads_with_rows(detail) for _, detail in inputs)
     spec = SignatureSpec(
@@ -111,7 +151,8 @@ def _subgraph(
         tuple(_spec("input", tensor, detail, takes_rows) for tensor, detail in inputs),
         tuple(_spec("output", tensor, detail, takes_rows) for tensor, detail in outputs),
     )
-    return Subgraph(wrapper, index, spec, [d["index"] for _, d in inputs], [d["index"] for _, d in outputs])
+    takes, gives = ([detail["index"] for _, detail in side] for side in (inputs, outputs))
+    return Subgraph(wrapper, index, spec, takes, gives, complaints)
 
 
 def _leads_with_rows(detail: dict[str, Any]) -> bool:

@@ -136,6 +136,28 @@ def test_a_shape_that_the_graph_cannot_take_is_refused_and_the_instance_lives(tm
     assert run(instance, np.ones((2, 4), np.float32), rows=2, shapes=[(2, 4)])[0].tolist() == [[2] * 4] * 2
 
 
+def test_a_row_that_is_refused_again_and_again_costs_no_more_and_says_no_more(tmp_path: Path) -> None:
+    """LiteRT gives with each failure the text of all before it, and keeps it."""
+    instance = load(tmp_path, tiny.lookup(), batch=4)
+    said: set[str] = set()
+    for _ in range(300):
+        for rows in (1, 4):
+            with pytest.raises(MmError) as caught:
+                run(instance, np.full(rows, 9, np.int32), rows=rows)
+            said.add(caught.value.message)
+        kept = [graph.complaints.size for graph in (*instance._graphs.values(), *instance._batched.values())]
+        assert max(kept) < 20_000
+    [text] = said
+    assert text.startswith("the runtime refused to compute: ") and len(text) < 200
+    assert run(instance, np.int32([2, 1, 0, 1, 2]), rows=5)[0].tolist() == [
+        [20, 21],
+        [10, 11],
+        [0, 1],
+        [10, 11],
+        [20, 21],
+    ]
+
+
 def test_between_rows_it_asks_whether_to_go_on(tmp_path: Path) -> None:
     instance = load(tmp_path, tiny.add_constant(1))
     asked: list[int] = []
