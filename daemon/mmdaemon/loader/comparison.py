@@ -48,7 +48,7 @@ class Comparison:
         self.retire_grace_s = retire_grace_s
         self.doubts = Doubts(settle_s)
         self.under_way: dict[str, int] = {}
-        self.overtaken: set[str] = set()  # names whose files changed since what is under way was begun
+        self.overtaken: set[str] = set()  # names of which more is known, or due, than what was begun last
         self._begun: dict[str, frozenset[Fingerprint]] = {}
         self._arrivals = arrivals
         self._registry = registry
@@ -86,6 +86,11 @@ class Comparison:
                 if name not in snapshot.sources and name not in problems:
                     due = min(due, self._look_for(name, now))
         return due
+
+    @property
+    def undecided(self) -> set[str]:
+        """Names of which something may serve soon that does not yet."""
+        return self.overtaken.union(self.under_way)
 
     def news_in(self, snapshot: Snapshot) -> list[Source]:
         """Return the sources that have to settle: neither tried nor stored as they are now, and not under way."""
@@ -277,4 +282,5 @@ class Comparison:
             self._registry.set_state(name, version, state, refused.sha256, error)
             if self._recall.plan(name, self._sources.get(name, ()), now).start is not None:
                 told = loading(name, error)
+                self.overtaken.add(name)
             self._swap.explain_absence(name, told)

@@ -210,7 +210,7 @@ class Reconciler:
 
     def _answers(self, now: float) -> list[Answer]:
         promised, self._promised = self._promised, []
-        return promised + self._waiting.due(self._registry, self._looks, self._comparison.overtaken, now)
+        return promised + self._waiting.due(self._registry, self._looks, self._comparison.undecided, now)
 
     def _write_down_and_give(self, answers: list[Answer]) -> None:
         """Do what is slow, outside of the monitor; an answer is given when what it says outlives a power cut."""

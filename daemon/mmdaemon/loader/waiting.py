@@ -48,18 +48,18 @@ class Waiting:
         """Return when the next one stops waiting, in monotonic seconds."""
         return min((wait.deadline for wait in self._waits), default=math.inf)
 
-    def due(self, registry: Registry, looks: int, overtaken: Container[str], now: float) -> list[Answer]:
+    def due(self, registry: Registry, looks: int, undecided: Container[str], now: float) -> list[Answer]:
         """Return the answers that can be given now, and forget who waited for them.
 
         Args:
             registry: How the models stand.
             looks: How many looks were taken.
-            overtaken: Names of which something newer is known than the registry shows.
+            undecided: Names of which something may serve soon that does not yet.
             now: Monotonic seconds.
         """
         answers: list[Answer] = []
         for wait in list(self._waits):
-            is_newest_open = wait.name in overtaken and not wait.version and not wait.sha256
+            is_newest_open = wait.name in undecided and not wait.version and not wait.sha256
             answer = self._answer(wait, registry, looks >= wait.after_look and not is_newest_open, now)
             if answer is not None:
                 self._waits.remove(wait)

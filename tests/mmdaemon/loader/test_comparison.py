@@ -478,11 +478,14 @@ def test_after_a_restart_what_served_last_serves_though_its_file_was_overwritten
     world.look()
     world.finish(good=False)
     assert world.told("a") == "MODEL_LOADING", "no client is refused meanwhile"
+    assert "a" in world.comparison.undecided, "who waits is not yet told"
     world.look()
     [(source, number)] = world.started
     assert (source.kind, number) == ("stored", 1) and world.told("a") == "MODEL_LOADING"
+    assert "a" in world.comparison.undecided
     world.finish()
     world.look()
+    assert not world.comparison.undecided
     assert world.serving("a") == 1 and world.states("a") == {1: "ready", 2: "quarantined"} and not world.started
     assert "version 2: it is broken" in world.registry.document("a")["reason"]
     world.put("a", content=8)
