@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +21,14 @@ from mmconvert.job import Job
 from mmconvert.pack.provenance import tool_versions
 from mmconvert.progress import Progress
 from mmconvert.search.candidate import Candidate
-from mmconvert.search.recipe import EXPLICIT, FLOAT32
+from mmconvert.search.pick import Pick, read_pick
+from mmconvert.search.recipe import EXPLICIT
 from mmconvert.source.subject import Subject
 from mmconvert.stage.equivalence import Equivalence, require_equivalence
 from mmconvert.stage.full_tf import stage_full_tf
 from mmconvert.stage.inspect import inspect_source
 from mmconvert.stage.pack import pack
-from mmconvert.stage.search import rebuild, search
+from mmconvert.stage.search import search
 from mmconvert.stage.verify import Verification, Verifier
 from mmconvert.verdict import FULL_TF, decide, full_tf_ground
 from mmconvert.workshop.maker import Maker
@@ -187,17 +188,16 @@ class _Build:
         verifier = Verifier(subject, model, original, produced, dataset, equivalence, max_drop)
         document: dict[str, Any] | None = None
         if pick is not None:
-            chosen = maker.require(rebuild(pick), bool(pick["is_static"]))
+            picks = [read_pick(pick)]
         elif job.searches and dataset is not None:
             progress.on_stage("search", "looking for the best form")
             operations: list[dict[str, str]] = produced.describe(model.path)["operations"]
-            chosen, document = search(
+            picks, document = search(
                 job, subject, maker, produced, dataset, operations, self._cache, self._versions, progress
             )
         else:
-            chosen = maker.require(EXPLICIT["float32" if job.quantize == "auto" else job.quantize])
-        progress.on_stage("verify", f"comparing {chosen.name} with TensorFlow")
-        chosen, verification, why = self._verify(chosen, verifier, maker, falls_back=document is not None)
+            picks = [Pick(EXPLICIT["float32" if job.quantize == "auto" else job.quantize])]
+        chosen, verification, told = self._verify(picks, verifier, maker)
         self._evidence += verification.evidence
         progress.on_stage("pack", "writing goldens, labels, provenance and digest into the file")
         verdict, reason = decide(verification.census)
@@ -213,22 +213,39 @@ class _Build:
         }
         packed = pack(chosen, subject, produced, dataset, verification, facts, self._workspace)
         if document is not None:
-            document = document | {"chosen": chosen.name, "reason": why or document["reason"]}
+            document |= told
             reason = f"{reason}; {document['reason']}"
             self._evidence += document["notes"]
         operations = produced.describe(self._workspace / "packed.tflite")["operations"]
         return Product(subject, packed, len(packed), verdict, reason, facts, self._evidence, document, operations)
 
     def _verify(
-        self, chosen: Candidate, verifier: Verifier, maker: Maker, falls_back: bool
-    ) -> tuple[Candidate, Verification, str]:
-        """Return what may be published: the chosen file, or float32 where a search chose what then failed."""
-        try:
-            return chosen, verifier.require_good(chosen), ""
-        except ConvertError as error:
-            if not falls_back or chosen.recipe.name == FLOAT32.name:
-                raise
-            self._evidence.append(f"accuracy gate failed: {error.message}")
-            baseline = maker.require(FLOAT32)
-            why = f"float32 stays: {chosen.name} was chosen and failed on rows held out"
-            return baseline, verifier.require_good(baseline), why
+        self, picks: Sequence[Pick], verifier: Verifier, maker: Maker
+    ) -> tuple[Candidate, Verification, dict[str, Any]]:
+        """Return the first of the picks that holds, and what the document of a search says of it.
+
+        Raises:
+            ConvertError: As ``Verifier.require_good``, of the last of them.
+        """
+        failed: list[str] = []
+        *better, last = picks
+        for pick in better:
+            candidate = self._make(pick, maker)
+            try:
+                return candidate, verifier.require_good(candidate), _told(pick, failed)
+            except ConvertError as error:
+                self._evidence.append(f"accuracy gate failed: {error.message}")
+                failed.append(candidate.name)
+        candidate = self._make(last, maker)
+        return candidate, verifier.require_good(candidate), _told(last, failed)
+
+    def _make(self, pick: Pick, maker: Maker) -> Candidate:
+        candidate = maker.require(pick.recipe, pick.is_static)
+        self._progress.on_stage("verify", f"comparing {candidate.name} with TensorFlow")
+        return candidate
+
+
+def _told(pick: Pick, failed: Sequence[str]) -> dict[str, Any]:
+    if not failed:
+        return pick.told
+    return pick.told | {"reason": f"{' and '.join(failed)} failed on rows held out; {pick.told['reason']}"}

@@ -63,6 +63,30 @@ def keras_digits(target):
     np.savez(target / "digits_eval.npz", x=rows[997:], labels=digits.target[997:])
 
 
+def shifted(target):
+    """A classifier, and rows of which every second lies far out in a direction that it does not look at.
+
+    What takes its ranges from the other rows (``static_int8``) is blind to those.
+    """
+    random = np.random.default_rng(0)
+    away = random.choice([-1.0, 1.0], 256) / 16
+    first = random.normal(size=(256, 512)) / 16
+    first -= np.outer(away, away @ first)
+    labels = random.integers(0, 10, 600)
+    rows = random.normal(size=(10, 256))[labels] + 0.3 * random.normal(size=(600, 256))
+    second = np.linalg.lstsq(np.maximum(rows @ first, 0), 10 * np.eye(10)[labels], rcond=None)[0]
+    rows[1::2] += 160 * away
+    module = tf.Module()
+    module.weights = [tf.Variable(value, dtype=F32) for value in (first, second)]
+
+    @tf.function(input_signature=[spec(None, 256)])
+    def classify(x):
+        return {"y": tf.nn.softmax(tf.nn.relu(x @ module.weights[0]) @ module.weights[1])}
+
+    tf.saved_model.save(module, str(target / "shifted"), signatures={"serving_default": classify})
+    np.savez(target / "shifted_eval.npz", x=rows.astype(np.float32), labels=labels)
+
+
 def keras_2_file(path):
     """Write a ``.h5`` as the image models of MLPerf Tiny are: Keras 2, with its optimizer and with ``groups``."""
     layers = tf_keras.layers
@@ -180,6 +204,7 @@ def main(target):
     (target / "classifier" / "assets" / "labels.txt").write_text("ant\nbee\ncat\ndog\n")
     tf.saved_model.save(model, str(target / "orphan"))
     keras_digits(target)
+    shifted(target)
     keras_2_file(target / "keras_2.h5")
     keras_image().export(target / "image", verbose=False)
     inputs = tf.keras.Input((6, 4))

@@ -226,6 +226,18 @@ def test_the_doctor_tells_without_converting(mmconvert, saved_models, tmp_path):
     assert [path.name for path in Path(tmp_path).iterdir()] == ["scratch"]
 
 
+def test_what_fails_on_rows_held_out_makes_way_for_what_is_nearer_to_the_original(
+    mmconvert, converted, saved_models, tmp_path
+):
+    data = saved_models / "shifted_eval.npz"
+    document = converted(mmconvert(saved_models / "shifted", "--eval", data, "-o", "out.tflite", "--json"))
+    search = document["search"]
+    assert evidence(document, "accuracy gate failed: ") and " failed on rows held out; " in search["reason"]
+    assert search["chosen"] == document["recipe"] and search["chosen"] not in ("float32", "static_int8")
+    assert search["reason"] in document["reason"] and search["speedup"]["low"] > 1.02
+    assert accuracy(tmp_path / "out.tflite", data) > 0.99
+
+
 @pytest.mark.parametrize("row", [0, 1, 3], ids=["calibrates", "chooses", "verifies"])
 def test_a_word_that_the_model_does_not_know_is_named_and_never_left_out(mmconvert, saved_models, tmp_path, row):
     words = np.random.default_rng(0).integers(0, 4, (80, 2)).astype(np.int32)

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from mmconvert.search.candidate import Candidate
 from mmconvert.search.choice import choose, pareto, speedup
 from mmconvert.search.drop import accuracies, drop_of_rows, kind_of_drop
+from mmconvert.search.pick import Pick, rank, read_pick
 from mmconvert.search.recipe import (
     DENSE_INT4,
     DYNAMIC_INT8,
@@ -116,6 +118,34 @@ def test_without_a_significant_gain_float_stays():
     chosen, reason = choose(baseline, [baseline, candidate(STATIC_INT8, noisy[::-1] * 0.99)], "latency")
     assert chosen is baseline and "no significant gain" in reason
     assert choose(baseline, [baseline], "latency") == (baseline, "no candidate kept the accuracy; float32 stays")
+
+
+def named(ranked):
+    return [found.name for found, _ in ranked]
+
+
+def test_what_may_be_published_comes_nearer_to_the_original_step_by_step():
+    baseline = candidate(FLOAT32, rounds(1.0))
+    fast, good = candidate(STATIC_INT8, rounds(0.4)), candidate(DYNAMIC_INT8, rounds(0.5))
+    worse = candidate(WEIGHTS_INT8, rounds(0.45))
+    fast.sqnr_db, good.sqnr_db, worse.sqnr_db = 40.0, 60.0, 30.0
+    ranked = rank(baseline, [baseline, fast, good, worse], "latency")
+    assert named(ranked) == ["static_int8", "dynamic_int8", "float32"]
+    assert "2.00 times as fast" in ranked[1][1] and ranked[2][1].endswith("float32 stays")
+    assert named(rank(baseline, [baseline], "latency")) == ["float32"]
+
+
+def test_no_more_than_three_forms_are_tried():
+    baseline = candidate(FLOAT32, rounds(1.0))
+    found = [candidate(STATIC_INT8.keeping_float(["x"] * n), rounds(0.4 + n / 20)) for n in range(6)]
+    for number, one in enumerate(found):
+        one.sqnr_db = 40.0 + number
+    assert [one for one, _ in rank(baseline, [baseline, *found], "latency")] == [*found[:3], baseline]
+
+
+def test_a_pick_survives_being_written_down():
+    pick = Pick(STATIC_INT8.keeping_float(["a;"]), True, {"chosen": "it"})
+    assert read_pick(json.loads(json.dumps(pick.as_dict()))) == pick
 
 
 @pytest.mark.parametrize(("objective", "winner"), [("latency", 0), ("size", 1), ("memory", 2)])

@@ -19,6 +19,7 @@ class Candidate:
         path: None when it could not be made; ``failure`` says why.
         drop: Accuracy lost on the rows that choose.
         sqnr_db: Of all outputs of those rows; None when equal.
+        flips: Rows that choose whose class it changes, of the first signature.
         refusal: Why it may not be chosen, empty when it may.
         times_ms: Of one run, one figure a round; rounds are interleaved over all candidates.
         batch_ms: Of one row when many run at once, None when it was not measured.
@@ -34,6 +35,7 @@ class Candidate:
     sqnr_db: float | None = None
     agreement: float | None = None
     kl: float | None = None
+    flips: list[dict[str, int | float]] = field(default_factory=list)
     refusal: str = ""
     failure: str = ""
     times_ms: list[float] = field(default_factory=list)

@@ -17,6 +17,7 @@ from mmconvert.workshop.produced import Produced
 from mmwire.errors import ConvertError
 
 _FLOOR = 1e-9  # of a probability, before its logarithm
+_MAX_FLIPS = 12
 
 
 class Score:
@@ -52,6 +53,7 @@ class Score:
             ConvertError: LiteRT refuses the file (``CONVERTER_FAILED``), or the child ended.
         """
         assert candidate.path is not None
+        first = next(iter(self._splits))
         for name, split in self._splits.items():
             answers = self._produced.answer(candidate.path, name, split.feeds)
             outputs = compare(self._reference[name], answers)
@@ -64,6 +66,8 @@ class Score:
                 candidate.sqnr_db = min(figures["sqnr_db"], candidate.sqnr_db or np.inf)
             candidate.agreement = figures["top1_agreement"]
             candidate.kl = _divergence(self._reference[name], answers)
+            if name == first:
+                candidate.flips = _flips(self._reference[name], answers, split.answers)
             try:
                 require_quantized_parity(outputs, "int8", rows_are_real=True)
             except ConvertError as error:
@@ -87,28 +91,23 @@ class Score:
             worst = min(worst, *(output.sqnr_db for output in outputs))
         return float(worst)
 
-    def flips(self, path: Path, most: int) -> list[dict[str, int | float]]:
-        """Return rows whose class the file changes, those first of which the float model was surest.
 
-        Raises:
-            ConvertError: LiteRT refuses the file (``CONVERTER_FAILED``), or the child ended.
-        """
-        name, split = next(iter(self._splits.items()))
-        answers = self._produced.answer(path, name, split.feeds)
-        found: list[dict[str, int | float]] = []
-        for output in sorted(self._reference[name][0]):
-            wanted, got = _scores(self._reference[name], output), _scores(answers, output)
-            if wanted is None or got is None:
-                continue
-            for row in np.flatnonzero(wanted.argmax(axis=1) != got.argmax(axis=1)):
-                a, b = int(wanted[row].argmax()), int(got[row].argmax())
-                margin = float(wanted[row, a] - wanted[row, b])
-                flip: dict[str, int | float] = {"row": int(row), "from": a, "to": b, "margin": round(margin, 4)}
-                if split.answers is not None:
-                    flip["right"] = int(split.answers[row])
-                found.append(flip)
-            break
-        return sorted(found, key=lambda flip: -flip["margin"])[:most]
+def _flips(reference: list[Feed], answers: list[Feed], classes: Array | None) -> list[dict[str, int | float]]:
+    """Return rows whose class a file changes, those first of which the float model was surest."""
+    found: list[dict[str, int | float]] = []
+    for output in sorted(reference[0]):
+        wanted, got = _scores(reference, output), _scores(answers, output)
+        if wanted is None or got is None:
+            continue
+        for row in np.flatnonzero(wanted.argmax(axis=1) != got.argmax(axis=1)):
+            a, b = int(wanted[row].argmax()), int(got[row].argmax())
+            margin = float(wanted[row, a] - wanted[row, b])
+            flip: dict[str, int | float] = {"row": int(row), "from": a, "to": b, "margin": round(margin, 4)}
+            if classes is not None:
+                flip["right"] = int(classes[row])
+            found.append(flip)
+        break
+    return sorted(found, key=lambda flip: -flip["margin"])[:_MAX_FLIPS]
 
 
 def _scores(rows: list[Feed], output: str) -> Array | None:

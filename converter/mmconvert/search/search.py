@@ -12,6 +12,7 @@ from mmconvert.calibration.dataset import Dataset
 from mmconvert.progress import Progress
 from mmconvert.search.candidate import Candidate
 from mmconvert.search.choice import choose, pareto, speedup
+from mmconvert.search.pick import Pick, rank
 from mmconvert.search.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8, Recipe, recipes_for
 from mmconvert.search.score import Score
 from mmconvert.search.sensitivity import Sensitivity, revert, scan
@@ -24,7 +25,6 @@ _ROUNDS = {"quick": 12, "default": 24, "thorough": 60}
 _SCANNED = {"quick": 0, "default": 24, "thorough": 400}
 _BATCH = 32
 _BATCH_PAYS = 0.8
-_MAX_FLIPS = 12
 
 
 @dataclass(slots=True)
@@ -49,8 +49,8 @@ class Search:
     sensitivity: list[Sensitivity] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def run(self) -> tuple[Candidate, dict[str, Any]]:
-        """Return the chosen candidate, and the whole search as a document.
+    def run(self) -> tuple[list[Pick], dict[str, Any]]:
+        """Return what may be published, the best first, and the whole search as a document.
 
         Raises:
             ConvertError: The float model itself cannot be run.
@@ -71,9 +71,22 @@ class Search:
             self._scan(static, score)
         self._measure(baseline)
         self._try_one_row(baseline, score)
-        chosen, reason = choose(baseline, self.candidates, self.objective)
-        self._tell_of_pruning(baseline, chosen)
-        return chosen, self._document(baseline, chosen, reason, score)
+        ranked = rank(baseline, self.candidates, self.objective)
+        self._tell_of_pruning(baseline, ranked[0][0])
+        picks = [
+            Pick(
+                candidate.recipe,
+                candidate.is_static,
+                {
+                    "chosen": candidate.name,
+                    "reason": reason,
+                    "speedup": speedup(baseline, candidate).as_dict(),
+                    "flips": candidate.flips,
+                },
+            )
+            for candidate, reason in ranked
+        ]
+        return picks, picks[0].told | self._document(baseline, score)
 
     def _find(self, recipe: Recipe) -> Candidate:
         return next(candidate for candidate in self.candidates if candidate.recipe is recipe)
@@ -143,29 +156,24 @@ class Search:
             return False
         return float(np.median(times)) / _BATCH < _BATCH_PAYS * baseline.latency_ms.estimate
 
-    def _document(self, baseline: Candidate, chosen: Candidate, reason: str, score: Score) -> dict[str, Any]:
+    def _document(self, baseline: Candidate, score: Score) -> dict[str, Any]:
         growth = self.maker.ranges()["growth"] if self.maker.has_ranges else []
         if len(growth) > 1 and growth[-2][1] < 0.97:
             self.notes.append(
                 f"the ranges still grew with the last calibration rows ({growth[-2][1]:.1%} of the final range after"
                 f" {growth[-2][0]} rows): more rows would help"
             )
-        assert chosen.path is not None
         return {
-            "chosen": chosen.name,
-            "reason": reason,
             "objective": self.objective,
             "preset": self.preset,
             "max_drop": self.max_drop,
             "rows": score.rows,
             "drop_is": score.kind,
-            "speedup": speedup(baseline, chosen).as_dict(),
             "baseline": baseline.name,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "pareto": [candidate.name for candidate in pareto(self.candidates)],
             "sensitivity": [item.as_dict() for item in self.sensitivity],
             "growth": growth,
             "ranges": self.maker.ranges()["ranges"] if self.maker.has_ranges else {},
-            "flips": score.flips(chosen.path, _MAX_FLIPS) if chosen is not baseline else [],
             "notes": self.notes,
         }

@@ -11,8 +11,7 @@ from mmconvert.calibration.dataset import Dataset
 from mmconvert.job import Job
 from mmconvert.pack.digest import file_digest
 from mmconvert.progress import Progress
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.recipe import RECIPES, Recipe
+from mmconvert.search.pick import Pick, read_pick
 from mmconvert.search.search import Search
 from mmconvert.source.subject import Subject
 from mmconvert.workshop.maker import Maker
@@ -31,8 +30,8 @@ def search(
     cache: Cache,
     versions: dict[str, str],
     progress: Progress,
-) -> tuple[Candidate, dict[str, Any]]:
-    """Return the chosen candidate, made, and the whole search as a document.
+) -> tuple[list[Pick], dict[str, Any]]:
+    """Return what may be published, the best first, and the whole search as a document.
 
     Raises:
         ConvertError: The float model itself cannot be run; or a child ended while it ran.
@@ -50,9 +49,8 @@ def search(
             job.max_drop,
             progress,
         )
-        chosen, document = found.run()
-        pick = {"recipe": chosen.recipe.name, "kept_float": chosen.recipe.kept_float, "is_static": chosen.is_static}
-        write_json(place / _FACTS_FILE, {"pick": pick, "search": document})
+        picks, document = found.run()
+        write_json(place / _FACTS_FILE, {"picks": [pick.as_dict() for pick in picks], "search": document})
 
     key = [
         file_digest(maker.model.path),
@@ -63,13 +61,7 @@ def search(
         describe_cpu(),
     ]
     facts = read_json(cache.get("search", key, make) / _FACTS_FILE)
-    pick = facts["pick"]
-    return maker.require(rebuild(pick), bool(pick["is_static"])), facts["search"]
-
-
-def rebuild(pick: dict[str, Any]) -> Recipe:
-    """Return the recipe that a document names."""
-    return RECIPES[pick["recipe"]].keeping_float(pick["kept_float"])
+    return list(map(read_pick, facts["picks"])), facts["search"]
 
 
 def describe_cpu() -> str:
