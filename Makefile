@@ -45,10 +45,10 @@ test-systemd: $(STAMP)  ## the Debian package under a real systemd, booted in na
 	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
 
 test-pythons: $(STAMP)  ## the daemon's tests under every Python of $(PYTHONS) that is installed, without TensorFlow
-	$(BIN)/python -m tests.environments pythons $(PYTHONS)
+	$(BIN)/python -m tests.rig.environments pythons $(PYTHONS)
 
 test-runtimes: $(STAMP)  ## the runtime's contract with tflite-runtime, in an environment of its own
-	$(BIN)/python -m tests.environments runtimes
+	$(BIN)/python -m tests.rig.environments runtimes
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .

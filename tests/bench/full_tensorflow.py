@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.bench.daemon import BIN, INSTALLED
 
-import tiny_tflite as tiny
 from mmclient import Client
+from rig import tiny_tflite as tiny
 
 ROUNDS = 9
 CALLS = 12

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon_process import QUICK, DaemonProcess
+from rig.daemon_process import QUICK, DaemonProcess
 
 
 @pytest.fixture

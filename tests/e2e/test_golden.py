@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, DaemonProcess, wait_for
 from mmconvert.pack.seal import seal
 from mmwire.golden import Golden, GoldenTensor, pack_goldens
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, DaemonProcess, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmclient import Client
 from mmwire.errors import MmError
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 FOR_EVER = np.float32([1e9])

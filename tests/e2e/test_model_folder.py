@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmwire.errors import MmError
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 

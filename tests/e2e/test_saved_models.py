@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import saved_models
-import tiny_tflite as tiny
-from daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmclient import Client
 from mmwire.errors import MmError
+from rig import saved_models
+from rig import tiny_tflite as tiny
+from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
 
 pytestmark = pytest.mark.tensorflow
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tiny_tflite as tiny
-from daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
+from rig import tiny_tflite as tiny
+from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 
@@ -227,7 +227,7 @@ def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
     try:
         daemon.start()
         daemon.deploy("m", tiny.add_constant(1, width=32768))
-        from mmdaemon_listener_rig import Client as RawClient
+        from rig.listener import Client as RawClient
 
         stuck = RawClient(daemon.socket)
         handle = stuck.open("m")

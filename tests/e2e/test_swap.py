@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, DaemonProcess
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, DaemonProcess
 
 SWAPS = 2_000 if os.environ.get("MM_SOAK") else 25
 CLIENTS = 4

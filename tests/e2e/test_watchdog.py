@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 from mmwire.errors import MmError
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
 
 STOPPED_S = 3.0  # longer than between two looks at its own health
 FOR_EVER = np.float32([1e9])

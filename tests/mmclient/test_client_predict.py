@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fake_daemon import FakeDaemon, FakeModel, one
 from mmclient import Client
 from mmwire.errors import MmError, RequestError
 from mmwire.frame import FLAG_SHAPED, FrameType
+from rig.fake_daemon import FakeDaemon, FakeModel, one
 
 
 def test_array_in_dict_of_owned_arrays_out(client: Client) -> None:

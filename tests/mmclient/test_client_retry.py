@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fake_daemon import FakeDaemon, FakeModel, Peer, drop, go_away, ignore, one, refuse, say
 from mmclient import Client
 from mmclient import retry as retry_module
 from mmwire.errors import CapacityError, ClientError, MmError, RemoteWireError
 from mmwire.frame import Frame, FrameType
 from mmwire.message import goaway
+from rig.fake_daemon import FakeDaemon, FakeModel, Peer, drop, go_away, ignore, one, refuse, say
 
 X = np.ones((1, 4), np.float32)
 TWO = [[2, 2, 2, 2]]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fake_daemon import FakeDaemon, FakeModel, Peer, drop, go_away, ignore, one, refuse
 from mmclient import Client
 from mmclient.group import Group, Sizing
 from mmwire.errors import CapacityError, MmError, RequestError
 from mmwire.frame import Frame, FrameType
+from rig.fake_daemon import FakeDaemon, FakeModel, Peer, drop, go_away, ignore, one, refuse
 
 ROWS = np.arange(4 * 500, dtype=np.float32).reshape(500, 4)
 

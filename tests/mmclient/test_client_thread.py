@@ -6,9 +6,9 @@ import threading
 import numpy as np
 import pytest
 
-from fake_daemon import FakeDaemon, Peer
 from mmclient import Client
 from mmwire.frame import Frame, FrameType
+from rig.fake_daemon import FakeDaemon, Peer
 
 
 def test_many_threads_get_their_own_answers(daemon: FakeDaemon, client: Client) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fake_daemon import FakeDaemon, Peer, refuse
 from mmclient.cli.main import main
 from mmwire.errors import CODES, InternalError, error_from_dict
 from mmwire.frame import Frame, FrameType
+from rig.fake_daemon import FakeDaemon, Peer, refuse
 
 Ctl = Callable[..., tuple[int, str, str]]
 MMCTL = [sys.executable, "-m", "mmclient.cli.main"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fake_daemon import FakeDaemon
 from mmwire.frame import FrameType
+from rig.fake_daemon import FakeDaemon
 
 Ctl = Callable[..., tuple[int, str, str]]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fake_daemon import FakeDaemon, FakeModel, one
 from mmwire.frame import FrameType
+from rig.fake_daemon import FakeDaemon, FakeModel, one
 
 Ctl = Callable[..., tuple[int, str, str]]
 

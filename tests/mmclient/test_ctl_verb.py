@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from fake_daemon import FakeDaemon, refuse
 from mmwire.errors import CapacityError, RequestError
 from mmwire.frame import FrameType
+from rig.fake_daemon import FakeDaemon, refuse
 
 Ctl = Callable[..., tuple[int, str, str]]
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tiny_tflite import add_constant
+from rig.tiny_tflite import add_constant
 
 MIB = 1 << 20
 WIDE = MIB  # input and output of 4 MiB each

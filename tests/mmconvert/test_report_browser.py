@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from headless_browser import Browser, find_chromium
 from mmconvert.outcome import Outcome, rejection
 from mmconvert.report.page import render
 from mmconvert.verdict import FULL_TF
 from mmwire.errors import ConvertError
+from rig.headless_browser import Browser, find_chromium
 
-LAYOUT = (Path(__file__).parents[1] / "page_layout.js").read_text()
+LAYOUT = (Path(__file__).parents[1] / "rig/page_layout.js").read_text()
 WINDOWS = [  # on both sides of the width at which the tables become cards
     *((1280, "light"), (1280, "dark"), (861, "light")),
     *((860, "light"), (390, "light"), (390, "dark"), (320, "light")),

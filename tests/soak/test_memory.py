@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import saved_models
-import tiny_tflite as tiny
-from daemon_process import LIMIT_S, QUICK, DaemonProcess
 from mmwire.errors import MmError
+from rig import saved_models
+from rig import tiny_tflite as tiny
+from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess
 
 ROW = np.ones((1, 4), np.float32)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import tiny_tflite as tiny
-from booted_box import Box
+from rig import tiny_tflite as tiny
+from rig.booted_box import Box
 
 ROOT = Path(__file__).parents[2]
 

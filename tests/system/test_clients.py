@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import tiny_tflite as tiny
-from booted_box import MODELS, Box
-from daemon_process import wait_for
+from rig import tiny_tflite as tiny
+from rig.booted_box import MODELS, Box
+from rig.daemon_process import wait_for
 
 
 class Clients:

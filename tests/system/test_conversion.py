@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import saved_models
-from booted_box import MODELS, Box
+from rig import saved_models
+from rig.booted_box import MODELS, Box
 
 INBOX = "/var/lib/mmdaemon/inbox"
 CONVERTER = "/usr/lib/mmdaemon/convert"

@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
-import tiny_tflite as tiny
-from booted_box import MODELS, Box
-from daemon_process import wait_for
+from rig import tiny_tflite as tiny
+from rig.booted_box import MODELS, Box
+from rig.daemon_process import wait_for
 
 INSTALLED_MB = 160
 EXPOSURE = 0.5

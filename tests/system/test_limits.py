@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import tiny_tflite as tiny
-from booted_box import MODELS, Box
-from daemon_process import wait_for
+from rig import tiny_tflite as tiny
+from rig.booted_box import MODELS, Box
+from rig.daemon_process import wait_for
 
 HUNG_S = 3.0
 READY_S = 1.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from booted_box import MODELS, Box
+from rig.booted_box import MODELS, Box
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon_listener_rig import LIMIT_S, Client, NoControl, Rig, rig
 from mmwire import message
 from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
 from mmwire.message import Hello
+from rig.listener import LIMIT_S, Client, NoControl, Rig, rig
 
 
 def error_of(frame: Frame) -> MmError:

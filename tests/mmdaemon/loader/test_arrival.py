@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import tiny_tflite as tiny
 from mmdaemon.folder.scan import scan
 from mmdaemon.loader.arrival import Arrival, Bounds
 from mmdaemon.loader.arrived import Arrived, Refused
@@ -23,6 +22,7 @@ from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.verdict import Verdict, Verdicts
 from mmwire.tensor import SignatureSpec, TensorSpec
+from rig import tiny_tflite as tiny
 
 
 class Loaded:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import mmdaemon.loader.reconciler as module
-import tiny_tflite as tiny
 from mmdaemon.folder.snapshot import Source
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.pace import Pace
@@ -23,6 +22,7 @@ from mmdaemon.swap.swap import Swap
 from mmwire.errors import MmError
 from mmwire.manifest import ModelOptions
 from mmwire.tensor import SignatureSpec, TensorSpec
+from rig import tiny_tflite as tiny
 
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
 LIMIT_S = 20.0

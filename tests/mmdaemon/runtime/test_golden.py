@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tiny_tflite
 from mmconvert.pack.seal import seal
 from mmdaemon.runtime.examine import examine
 from mmwire.errors import ModelError
 from mmwire.golden import Golden, GoldenTensor, pack_goldens
 from mmwire.tflite import outline, verify_content
+from rig import tiny_tflite
 
 
 def tensor(name: str, values: list[list[float]], dtype: str = "float32", tolerance: float = 0.0) -> GoldenTensor:

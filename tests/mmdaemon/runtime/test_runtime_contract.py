@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tiny_tflite as tiny
 from mmconvert.pack.seal import seal
 from mmdaemon.runtime.batching import BATCH
 from mmdaemon.runtime.examine import examine
@@ -21,6 +20,7 @@ from mmdaemon.runtime.selection import select_runtime
 from mmdaemon.runtime.subgraph import Subgraph
 from mmwire.errors import MmError, RequestError
 from mmwire.tflite import ModelState
+from rig import tiny_tflite as tiny
 
 RUNTIME, WHY = select_runtime()
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tensorflow_rig
 from mmwire.errors import MmError
-from tensorflow_rig import Rig
+from rig import tensorflow_process
+from rig.tensorflow_process import Rig
 
 pytestmark = pytest.mark.tensorflow
 
@@ -33,7 +33,7 @@ def rig() -> Iterator[Rig]:
 def made(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the SavedModels."""
     folder = tmp_path_factory.mktemp("saved_models")
-    rig.call(tensorflow_rig.make, str(folder))
+    rig.call(tensorflow_process.make, str(folder))
     return folder
 
 
@@ -66,10 +66,10 @@ def test_what_keras_exports_answers(rig: Rig, made: Path) -> None:
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_rows_come_out_in_order_and_trace_nothing_anew(rig: Rig, made: Path, batch: int) -> None:
     rig.open(made / "plain")
-    rig.call(tensorflow_rig.set_batch, str(made / "plain"), batch)
+    rig.call(tensorflow_process.set_batch, str(made / "plain"), batch)
     for rows in range(1, 8):
         assert np.array_equal(rig.run(made / "plain", ROWS[:rows], rows=rows)[0], 2 * ROWS[:rows])
-    found = rig.call(tensorflow_rig.traced, str(made / "plain"))
+    found = rig.call(tensorflow_process.traced, str(made / "plain"))
     assert {name: len(shapes) for name, shapes in found.items()} == {"serving_default": 1, "other": 1, "zulu": 1}
     assert found["serving_default"] == [((-1, 4),)]
 
@@ -87,7 +87,7 @@ def test_a_fixed_row_takes_rows_too(rig: Rig, made: Path) -> None:
     counts, values = rig.run(made / "one_row", ROWS[:3], rows=3)
     assert np.array_equal(values, 2 * ROWS[:3])
     assert np.array_equal(counts, ROWS[:3].sum(1))
-    shapes = rig.call(tensorflow_rig.answer_shapes, str(made / "one_row"), [ROWS[:3]], 3)
+    shapes = rig.call(tensorflow_process.answer_shapes, str(made / "one_row"), [ROWS[:3]], 3)
     assert shapes == ((3,), (3, 4)), "one that has no rows is told where several rows make it have some"
 
 
@@ -99,7 +99,7 @@ def test_a_signature_without_inputs_answers(rig: Rig, made: Path) -> None:
 def test_state_is_put_back_for_every_row_and_only_what_is_written(rig: Rig, made: Path) -> None:
     facts = rig.open(made / "counter")
     assert (facts["state"], facts["batch"], facts["compiled"]) == ("variables", 1, [])
-    assert rig.call(tensorflow_rig.written_count, str(made / "counter")) == 2, "the weight is only read"
+    assert rig.call(tensorflow_process.written_count, str(made / "counter")) == 2, "the weight is only read"
     x = np.float32([[1, 2, 3, 4], [5, 6, 7, 8]])
     for _ in range(3):
         rows, values = rig.run(made / "counter", x[:1])
@@ -131,7 +131,7 @@ def test_open_dimensions_come_with_the_request_and_trace_nothing_anew(rig: Rig, 
         half, mean = rig.run(path, np.ones(shape, np.float32), rows=shape[0], shapes=[shape])
         assert np.allclose(mean, np.ones((shape[0], 3)))
         assert half.shape == (shape[0], (shape[1] + 1) // 2, (shape[2] + 1) // 2, 3)
-    assert rig.call(tensorflow_rig.traced, str(path)) == {"serving_default": [((-1, -1, -1, 3),)]}
+    assert rig.call(tensorflow_process.traced, str(path)) == {"serving_default": [((-1, -1, -1, 3),)]}
 
 
 def test_a_shape_that_the_graph_cannot_take_is_refused_and_the_instance_lives(rig: Rig, made: Path) -> None:
@@ -144,13 +144,13 @@ def test_a_shape_that_the_graph_cannot_take_is_refused_and_the_instance_lives(ri
 
 def test_between_calls_it_asks_whether_to_go_on(rig: Rig, made: Path) -> None:
     rig.open(made / "plain")
-    rig.call(tensorflow_rig.set_batch, str(made / "plain"), 2)
-    assert rig.call(tensorflow_rig.calls_until_refused, str(made / "plain"), 10, 2) == 3
+    rig.call(tensorflow_process.set_batch, str(made / "plain"), 2)
+    assert rig.call(tensorflow_process.calls_until_refused, str(made / "plain"), 10, 2) == 3
 
 
 def test_an_answer_is_no_part_of_its_request(rig: Rig, made: Path) -> None:
     rig.open(made / "same")
-    assert not rig.call(tensorflow_rig.shares_memory, str(made / "same")), "the next request would overwrite it"
+    assert not rig.call(tensorflow_process.shares_memory, str(made / "same")), "the next request would overwrite it"
 
 
 @pytest.mark.parametrize(("name", "is_batched"), [("svd", True), ("mixes", False)])
@@ -207,7 +207,7 @@ WHERE = "on /job:localhost/replica:0/task:0/device:CPU:0 by allocator mklcpu"
     ids=["memory", "with a stack", "without words"],
 )
 def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, says: str) -> None:
-    assert rig.call(tensorflow_rig.said_of, kind, text) == says
+    assert rig.call(tensorflow_process.said_of, kind, text) == says
 
 
 @pytest.mark.parametrize(
@@ -249,12 +249,12 @@ def test_a_damaged_folder_is_refused_with_its_reason(rig: Rig, made: Path, tmp_p
 
 def test_xla_is_kept_where_it_gains_for_single_rows_only(rig: Rig, made: Path) -> None:
     rig.open(made / "plain")
-    chosen, traced, [answer] = rig.call(tensorflow_rig.compile_row, str(made / "plain"), True, 60.0)
+    chosen, traced, [answer] = rig.call(tensorflow_process.compile_row, str(made / "plain"), True, 60.0)
     assert (chosen, traced) == (True, [((-1, 4),), ((1, 4),)])
     assert answer.tolist() == [[2, 2, 2, 2]]
     assert np.array_equal(rig.run(made / "plain", ROWS, rows=7)[0], 2 * ROWS)
     assert np.array_equal(rig.run(made / "plain", ROWS[:1], shapes=[(1, 4)])[0], 2 * ROWS[:1])
-    assert len(rig.call(tensorflow_rig.traced, str(made / "plain"))["serving_default"]) == 2
+    assert len(rig.call(tensorflow_process.traced, str(made / "plain"))["serving_default"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_xla_is_kept_where_it_gains_for_single_rows_only(rig: Rig, made: Path) -
 )
 def test_xla_is_left_where_it_does_not(rig: Rig, made: Path, name: str, is_faster: bool, limit_s: float) -> None:
     rig.open(made / name)
-    chosen, traced, answers = rig.call(tensorflow_rig.compile_row, str(made / name), is_faster, limit_s)
+    chosen, traced, answers = rig.call(tensorflow_process.compile_row, str(made / name), is_faster, limit_s)
     assert (chosen, traced) == (False, [((-1, 4),)]) and answers
 
 
@@ -277,7 +277,7 @@ def test_it_runs_on_the_device_that_was_chosen(made: Path) -> None:
     rig = Rig(cpus=2)
     try:
         assert rig.open(made / "plain", "cpu:1")["device"] == "CPU:1"
-        places = rig.call(tensorflow_rig.placed_on, str(made / "plain"))
+        places = rig.call(tensorflow_process.placed_on, str(made / "plain"))
         assert len(places) == 2 and all(place.endswith("CPU:1") for place in places), places
         assert np.array_equal(rig.run(made / "plain", ROWS[:1])[0], 2 * ROWS[:1])
         with pytest.raises(MmError, match="TensorFlow sees CPU:0, CPU:1") as caught:

@@ -1,7 +1,7 @@
-"""The daemon's tests in environments of their own: under other Pythons, and with another runtime; one table at the end.
+"""Runs the daemon's tests in other environments, under other Pythons or with another runtime, and prints one table.
 
-``python -m tests.environments pythons 3.11 3.12 3.13`` or ``python -m tests.environments runtimes``. What is installed
-is what a box installs: the product without TensorFlow, as a wheel. Environments are kept in ``.venvs/``.
+``python -m tests.rig.environments pythons 3.11 3.12 3.13`` or ``python -m tests.rig.environments runtimes``. Each
+environment has the packages of an edge box: the product as a wheel, without TensorFlow. ``.venvs/`` keeps them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".venvs"
 DAEMON = ("mmwire", "mmdaemon", "mmclient", "e2e", "architecture")
 TESTING = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "pillow>=11", "flatbuffers>=24")

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from daemon_process import wait_for
+from rig.daemon_process import wait_for
 
 MODELS = "/var/lib/mmdaemon/models"
 ROW = '{"x": [[1, 2, 3, 4]]}'
@@ -17,7 +17,7 @@ class Box:
     """A booted systemd."""
 
     def __init__(self, folder: Path) -> None:
-        boot = Path(__file__).parent / "system/boot.sh"
+        boot = Path(__file__).parents[1] / "system/boot.sh"
         self._unshare = subprocess.Popen(["unshare", *NAMESPACES, str(boot), str(folder)])
         self._pid = wait_for("systemd is PID 1", self._find)
         wait_for("it has booted", self._is_booted)
