@@ -14,14 +14,14 @@ from mmclient.reach import lost, reach, timed_out
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.errors import MmError, RemoteWireError, RequestError
-from mmwire.frame import Frame, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
 
 if TYPE_CHECKING:
     from mmclient.binding import Binding
 
 _SOFTWARE = "mmclient"
-_LIMITS = Limits(max_meta_bytes=1024 * 1024, max_payload_bytes=256 * 1024 * 1024)
+_LIMITS = FrameLimits(max_meta_bytes=1024 * 1024, max_payload_bytes=256 * 1024 * 1024)
 _TIMEVAL = struct.Struct("ll")
 _MAX_TIMEOUT_S = 1e6
 # The daemon keeps the deadline too, and its refusal says more and leaves the connection usable: let it come first.

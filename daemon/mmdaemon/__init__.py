@@ -1,7 +1,7 @@
 """The daemon. Two paths, in the order of their folders.
 
-request: listener -> scheduler -> pool (lease an instance) -> runtime -> reply
-model:   folder -> store -> probe -> registry -> loader -> swap
+request: listener -> dispatch (lease an instance) -> runtime or isolation -> reply
+model:   folder -> loader (store -> probe -> runtime) -> swap -> dispatch
 """
 
 __version__ = "0.1.0"

@@ -14,10 +14,10 @@ import click
 
 from mmdaemon.config.load import load_config
 from mmdaemon.config.schema import Config
-from mmdaemon.probe.limit import Limits
+from mmdaemon.log.journal import leads_to_journal
+from mmdaemon.log.logger import LOG, about, set_up_log
+from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
-from mmdaemon.telemetry.journal import leads_to_journal
-from mmdaemon.telemetry.log import LOG, about, set_up_log
 from mmwire.errors import MmError
 
 
@@ -59,7 +59,7 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
     gc.disable()  # until it is ready: a start makes no garbage, and looking for it takes a tenth of the time
     faulthandler.enable()  # systemd ends a hung daemon with SIGABRT: the log then says where each thread was
     probe = Probe(
-        Limits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024), config.limits.cores
+        TrialLimits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024), config.limits.cores
     )
     try:
         if not (config.paths.store / "verdicts").is_dir():  # every model will be tried: the helper warms up meanwhile

@@ -13,13 +13,14 @@ from typing import Any
 
 from mmdaemon import __version__
 from mmdaemon.config.schema import Config
-from mmdaemon.executor.budget import Budget
-from mmdaemon.executor.conversion import Conversion
-from mmdaemon.executor.executor import Executor
-from mmdaemon.executor.executor import Limits as ExecutorLimits
-from mmdaemon.executor.host import has_converter, has_gpu, has_tensorflow, tensorflow_version
-from mmdaemon.executor.warden import Warden
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.folder.watch import Watcher
+from mmdaemon.isolation.budget import Budget
+from mmdaemon.isolation.conversion import Conversion
+from mmdaemon.isolation.host import has_converter, has_gpu, has_tensorflow, tensorflow_version
+from mmdaemon.isolation.runtime import ProcessLimits, ProcessRuntime
+from mmdaemon.isolation.warden import Warden
 from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
@@ -29,12 +30,12 @@ from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.loader.records import Records
 from mmdaemon.loader.route import Policy, Way
-from mmdaemon.pool.pool import Pool
+from mmdaemon.loader.swap import Swap
+from mmdaemon.log.logger import LOG, set_up_log
 from mmdaemon.probe.probe import Probe
 from mmdaemon.registry.registry import Registry
 from mmdaemon.runtime.interface import Instance, describe
-from mmdaemon.runtime.selection import select_runtime
-from mmdaemon.scheduler.deployment import Deployment
+from mmdaemon.runtime.tflite.selection import select_runtime
 from mmdaemon.service.control import Control
 from mmdaemon.service.health import CHECK_S, Health
 from mmdaemon.service.lifecycle import SIGNALS, Lifecycle
@@ -44,11 +45,9 @@ from mmdaemon.store.cpu import this_cpu
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.lock import StoreLock
-from mmdaemon.store.verdict import Verdicts
-from mmdaemon.swap.swap import Swap
-from mmdaemon.telemetry.log import LOG, set_up_log
+from mmdaemon.store.trial import TrialResults
 from mmwire.errors import MmError
-from mmwire.frame import Limits
+from mmwire.frame import FrameLimits
 
 MIB = 1024 * 1024
 MODEL_FILE_OPENER = "mmdaemon.runtime.hosted:open_model_file"
@@ -87,7 +86,7 @@ class App:
         self.chores = ThreadPoolExecutor(_CHORES, "mm-chore")
         self.probe = probe
         instances = Instances(self.chores)
-        self.pool = Pool(
+        self.dispatcher = Dispatcher(
             cores,
             config.limits.max_queue,
             config.limits.max_queued_mb * MIB,
@@ -95,13 +94,15 @@ class App:
             dispose=lambda instance: instances.dispose(instance, self._on_disposed),
         )
         self.starts = threading.BoundedSemaphore(max(2, cores))
-        self.warden = Warden(Budget(self.pool.scheduler, config.executor.total_mb * MIB, config.executor.idle_s).tidy)
+        self.warden = Warden(
+            Budget(self.dispatcher.scheduler, config.executor.total_mb * MIB, config.executor.idle_s).tidy
+        )
         self.registry = Registry(runtime.name)
-        swap = Swap(self.pool, self.registry, instances.release)
+        swap = Swap(self.dispatcher, self.registry, instances.release)
         arrival = Arrival(
             Records(Ledger(layout)),
             Blobs(layout),
-            Verdicts(layout),
+            TrialResults(layout),
             self.probe.check,
             Conversion(layout.tmp, _CONVERSION_S).convert,
             lambda: policy_of(config),
@@ -119,19 +120,19 @@ class App:
         self.reconciler = Reconciler(
             config.paths.models, pace_of(config), arrival, self.registry, swap, self.loads, self.watcher.revive
         )
-        limits = Limits(max_payload_bytes=config.limits.max_request_mb * MIB)
-        self.control = Control(self.reconciler, self.registry, self.pool, lambda: health, lambda: identity)
+        limits = FrameLimits(max_payload_bytes=config.limits.max_request_mb * MIB)
+        self.control = Control(self.reconciler, self.registry, self.dispatcher, lambda: health, lambda: identity)
         self.loop = Loop(
             listening,
-            self.pool,
-            Handler(self.pool, self.control, limits, SOFTWARE),
+            self.dispatcher,
+            Handler(self.dispatcher, self.control, limits, SOFTWARE),
             limits,
             cores,
             config.limits.max_connections,
             config.limits.max_output_mb * MIB,
             config.limits.client_stall_s,
         )
-        health = self.health = Health(self.loop, self.pool, self.reconciler, check_s, config.limits.max_run_s)
+        health = self.health = Health(self.loop, self.dispatcher, self.reconciler, check_s, config.limits.max_run_s)
         identity: dict[str, Any] = {
             "software": SOFTWARE,
             "runtime": describe(runtime, why),
@@ -140,7 +141,7 @@ class App:
 
     def start(self) -> None:
         """Start everything but the listener, and take a first look at the folder."""
-        self.pool.start(self.loop.wake)
+        self.dispatcher.start(self.loop.wake)
         self.reconciler.start()
         self.reconciler.wait_look(0)
         self.chores.submit(self._start_watcher)
@@ -150,7 +151,7 @@ class App:
         set_up_log(config.service.log_level)
         self.reconciler.set_pace(pace_of(config))
         self.health.max_run_s = config.limits.max_run_s
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             scheduler.max_queue = config.limits.max_queue
 
     def close(self, wait: bool) -> None:
@@ -158,17 +159,25 @@ class App:
         self.reconciler.stop()
         self.watcher.stop()
         self.loop.stop(wait)
-        self.pool.stop()
+        self.dispatcher.stop()
         self.probe.stop()
         self.loads.shutdown(wait, cancel_futures=True)
         self.chores.shutdown(wait, cancel_futures=True)
         self.warden.stop()
         self.lock.release()
 
-    def _executor(self, config: Config, scratch: Path, name: str, version: str, opener: str) -> Executor:
-        limits = ExecutorLimits(config.executor.memory_mb * MIB, config.executor.start_s)
-        return Executor(
-            name, version, opener, config.executor.device, scratch, self.warden, self.starts, limits, self.pool.on_lost
+    def _executor(self, config: Config, scratch: Path, name: str, version: str, opener: str) -> ProcessRuntime:
+        limits = ProcessLimits(config.executor.memory_mb * MIB, config.executor.start_s)
+        return ProcessRuntime(
+            name,
+            version,
+            opener,
+            config.executor.device,
+            scratch,
+            self.warden,
+            self.starts,
+            limits,
+            self.dispatcher.on_lost,
         )
 
     def _start_watcher(self) -> None:
@@ -180,7 +189,7 @@ class App:
         self.reconciler.on_hint(path, renamed)
 
     def _on_grown(self, deployment: Deployment, grown: Instance | MmError) -> None:
-        self.pool.on_grown(deployment, grown)
+        self.dispatcher.on_grown(deployment, grown)
 
     def _on_disposed(self) -> None:
         self.reconciler.on_hint()

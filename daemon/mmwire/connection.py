@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from mmwire.errors import LocalWireError, RemoteWireError
-from mmwire.frame import Frame, FrameReader, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameReader, FrameType
 
 
 class Role(Enum):
@@ -48,7 +48,7 @@ class Connection:
 
     __slots__ = ("_allowed", "_allowed_out", "_peer", "_reader", "role", "state")
 
-    def __init__(self, role: Role, limits: Limits) -> None:
+    def __init__(self, role: Role, limits: FrameLimits) -> None:
         self.role = role
         self.state = State.GREETING
         self._peer = Role.CLIENT if role is Role.SERVER else Role.SERVER

@@ -54,7 +54,7 @@ _TYPES: dict[int, FrameType] = {int(kind): kind for kind in FrameType}
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FrameLimits:
     """What one side is willing to receive in a frame; checked on the header, before a byte is allocated."""
 
     max_meta_bytes: int = 64 * 1024
@@ -105,7 +105,7 @@ class FrameReader:
 
     __slots__ = ("_buffer", "_end", "_large", "_large_end", "_limits", "_start", "_view")
 
-    def __init__(self, limits: Limits, buffer_bytes: int = 32 * 1024) -> None:
+    def __init__(self, limits: FrameLimits, buffer_bytes: int = 32 * 1024) -> None:
         self._limits = limits
         self._buffer = bytearray(buffer_bytes)
         self._view = memoryview(self._buffer)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mmwire import message
 from mmwire.connection import Connection, Role
-from mmwire.frame import HEADER_BYTES, Frame, Limits
+from mmwire.frame import HEADER_BYTES, Frame, FrameLimits
 from mmwire.message import Hello, Open
 
 _RESULT_META_BYTES = 20
@@ -36,7 +36,7 @@ class LeanClient:
     def __init__(self, path: Path, model: str) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(path))
-        self._wire = Connection(Role.CLIENT, Limits())
+        self._wire = Connection(Role.CLIENT, FrameLimits())
         hello, ask = message.hello(Hello("lean", 1 << 16, 1 << 26)), message.open_model(1, Open(model))
         self.greeting = hello.to_bytes() + ask.to_bytes()
         greeted = self._ask(hello), self._ask(ask)

@@ -19,15 +19,15 @@ from typing import Any, ClassVar
 
 from tests.bench.lean import load
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.lease import Lease
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
 from mmdaemon.listener.peer import Peer
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.scheduler.lease import Lease
 from mmwire import message
 from mmwire.connection import Connection, Role
-from mmwire.frame import Frame, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Opened, ResultHead
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -62,25 +62,27 @@ class FakeControl:
         return 0.0, 255.0
 
 
-def _pool() -> Pool:
-    pool = Pool(CORES, 1024, 1 << 28, lambda deployment: pool.on_grown(deployment, FakeInstance()), lambda _: None)
-    with pool.scheduler() as scheduler:
+def _dispatcher() -> Dispatcher:
+    dispatcher = Dispatcher(
+        CORES, 1024, 1 << 28, lambda deployment: dispatcher.on_grown(deployment, FakeInstance()), lambda _: None
+    )
+    with dispatcher.scheduler() as scheduler:
         scheduler.publish(Deployment("m", 1, FakeInstance.signatures, 1, CORES, [FakeInstance()]))
-    return pool
+    return dispatcher
 
 
 def leader_and_workers(listening: socket.socket) -> Callable[[], None]:
     """Ours."""
-    pool = _pool()
+    dispatcher = _dispatcher()
     listening.setblocking(False)
-    handler = Handler(pool, FakeControl(), Limits(), "bench")
-    loop = Loop(listening, pool, handler, Limits(), CORES, 256, 1 << 23, 30.0)
-    pool.start(loop.wake)
+    handler = Handler(dispatcher, FakeControl(), FrameLimits(), "bench")
+    loop = Loop(listening, dispatcher, handler, FrameLimits(), CORES, 256, 1 << 23, 30.0)
+    dispatcher.start(loop.wake)
     loop.start()
 
     def stop() -> None:
         loop.stop(True)
-        pool.stop()
+        dispatcher.stop()
 
     return stop
 
@@ -94,28 +96,37 @@ class HandingOver(Handler):
 
 def reader_and_workers(listening: socket.socket) -> Callable[[], None]:
     """Our parts and rules in the other shape: one thread reads, as many as cores run and write."""
-    pool = _pool()
+    dispatcher = _dispatcher()
     listening.setblocking(False)
-    loop = Loop(listening, pool, HandingOver(pool, FakeControl(), Limits(), "bench"), Limits(), 1, 256, 1 << 23, 30.0)
+    loop = Loop(
+        listening,
+        dispatcher,
+        HandingOver(dispatcher, FakeControl(), FrameLimits(), "bench"),
+        FrameLimits(),
+        1,
+        256,
+        1 << 23,
+        30.0,
+    )
     work = threading.Semaphore(0)
     is_stopping = threading.Event()
 
     def worker() -> None:
         while not is_stopping.is_set():
             work.acquire()
-            pool.work(pool.take())
+            dispatcher.work(dispatcher.take())
 
     threads = [threading.Thread(target=worker, daemon=True) for _ in range(CORES)]
     for thread in threads:
         thread.start()
-    pool.start(work.release)
+    dispatcher.start(work.release)
     loop.start()
 
     def stop() -> None:
         is_stopping.set()
         work.release(CORES)
         loop.stop(True)
-        pool.stop()
+        dispatcher.stop()
 
     return stop
 
@@ -144,7 +155,7 @@ def thread_per_connection(listening: socket.socket) -> Callable[[], None]:
     """One blocking thread a client."""
 
     def serve(sock: socket.socket) -> None:
-        wire = Connection(Role.SERVER, Limits())
+        wire = Connection(Role.SERVER, FrameLimits())
         while (frames := _frames(sock, wire)) is not None:
             for frame in frames:
                 sock.sendall(_answers(frame))
@@ -178,7 +189,7 @@ def loop_and_workers(listening: socket.socket) -> Callable[[], None]:
             for fd, _ in epoll.poll(0.2):
                 if fd == listening.fileno():
                     sock, _ = listening.accept()
-                    peers[sock.fileno()] = (sock, Connection(Role.SERVER, Limits()))
+                    peers[sock.fileno()] = (sock, Connection(Role.SERVER, FrameLimits()))
                     epoll.register(sock.fileno(), select.EPOLLIN)
                     continue
                 frames = _frames(*peers[fd])

@@ -19,13 +19,13 @@ from tests.bench.lean import LeanClient
 from tests.bench.listener_shapes import FakeControl
 from tests.bench.models import make
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
-from mmdaemon.pool.pool import Pool
 from mmdaemon.runtime.interface import Traits
-from mmdaemon.runtime.litert import LiteRt
-from mmdaemon.scheduler.deployment import Deployment
-from mmwire.frame import Limits
+from mmdaemon.runtime.tflite.litert import LiteRt
+from mmwire.frame import FrameLimits
 
 # Units and layers of float32 dense layers.
 SIZES = {"tiny": (48, 1), "4 MB": (1024, 1), "100 MB": (2048, 6)}
@@ -71,15 +71,24 @@ def main() -> None:
         folder = Path(text)
         models = {name: make(folder / f"{name}.tflite", *size) for name, size in SIZES.items()}
         instance = runtime.load(str(models["tiny"]), 1, Traits())
-        pool = Pool(2, 1024, 1 << 28, lambda _: None, lambda _: None)
-        with pool.scheduler() as scheduler:
+        dispatcher = Dispatcher(2, 1024, 1 << 28, lambda _: None, lambda _: None)
+        with dispatcher.scheduler() as scheduler:
             scheduler.publish(Deployment("m", 1, instance.signatures, 1, 1, [instance]))
         path = folder / "s"
         listening.bind(str(path))
         listening.listen(8)
         listening.setblocking(False)
-        loop = Loop(listening, pool, Handler(pool, FakeControl(), Limits(), "bench"), Limits(), 2, 8, 1 << 23, 30.0)
-        pool.start(loop.wake)
+        loop = Loop(
+            listening,
+            dispatcher,
+            Handler(dispatcher, FakeControl(), FrameLimits(), "bench"),
+            FrameLimits(),
+            2,
+            8,
+            1 << 23,
+            30.0,
+        )
+        dispatcher.start(loop.wake)
         loop.start()
         print(f"{'beside':10} {'p50 ms':>8} {'p99.9 ms':>9} {'longest ms':>11} {'a load ms':>10}")
         for name, model in {"nothing": None, "4 MB": models["4 MB"], "100 MB": models["100 MB"]}.items():
@@ -91,7 +100,7 @@ def main() -> None:
                 f"{taken[-1]:11.1f} {load_ms:10.1f}"
             )
         loop.stop(True)
-        pool.stop()
+        dispatcher.stop()
 
 
 if __name__ == "__main__":

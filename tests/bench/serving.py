@@ -16,7 +16,7 @@ from tests.bench.models import measured_models
 
 from mmclient import Client
 from mmdaemon.runtime.interface import Instance, Traits
-from mmdaemon.runtime.litert import LiteRt
+from mmdaemon.runtime.tflite.litert import LiteRt
 
 SECONDS = 2.0
 ROUNDS = 3

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mmwire import message
 from mmwire.connection import ALLOWED, Connection, Role, State
 from mmwire.errors import CapacityError, LocalWireError, RemoteWireError, RequestError
-from mmwire.frame import Frame, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open, Opened
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -20,7 +20,7 @@ class ConnectionPair:
     """A client and a server whose bytes go from one to the other without a socket, ``step`` at a time."""
 
     def __init__(self, step: int = 1 << 20) -> None:
-        self.ends = {role: Connection(role, Limits()) for role in Role}
+        self.ends = {role: Connection(role, FrameLimits()) for role in Role}
         self._step = step
 
     def send(self, role: Role, *frames: Frame) -> list[Frame]:
@@ -94,8 +94,8 @@ def allowed(role: Role, state: State) -> frozenset[FrameType]:
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("kind", FrameType)
 def test_every_type_in_every_state_from_both_sides(role: Role, state: State, kind: FrameType) -> None:
-    sender = Connection(role, Limits())
-    receiver = Connection(Role.SERVER if role is Role.CLIENT else Role.CLIENT, Limits())
+    sender = Connection(role, FrameLimits())
+    receiver = Connection(Role.SERVER if role is Role.CLIENT else Role.CLIENT, FrameLimits())
     if state is State.OPEN:
         sender.sending(FrameType.HELLO)
         receiver.feed(HELLO.to_bytes())
@@ -133,7 +133,7 @@ def test_once_broken_nothing_more_comes_or_goes() -> None:
 
 
 def test_frames_before_the_broken_one_are_still_handed_out() -> None:
-    server = Connection(Role.SERVER, Limits())
+    server = Connection(Role.SERVER, FrameLimits())
     data = HELLO.to_bytes() + message.cancel(4).to_bytes() + b"rubbish"
     server.buffer()[: len(data)] = data
     server.received(len(data))
@@ -148,7 +148,7 @@ def test_frames_before_the_broken_one_are_still_handed_out() -> None:
 
 def outcome(data: bytes, step: int) -> tuple[list[Frame], str, State]:
     """Return the frames that a server takes, the code that ended it and its state."""
-    server = Connection(Role.SERVER, Limits(64, 256))
+    server = Connection(Role.SERVER, FrameLimits(64, 256))
     frames: list[Frame] = []
     for start in range(0, len(data), step):
         rest = memoryview(data)[start : start + step]

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmwire.errors import RemoteWireError
-from mmwire.frame import HEADER, HEADER_BYTES, MAGIC, PROTOCOL, Frame, FrameReader, FrameType, Limits
+from mmwire.frame import HEADER, HEADER_BYTES, MAGIC, PROTOCOL, Frame, FrameLimits, FrameReader, FrameType
 
 SMALL = 256  # of the reader's buffer in these tests
-LIMITS = Limits(max_meta_bytes=512, max_payload_bytes=4096)
+LIMITS = FrameLimits(max_meta_bytes=512, max_payload_bytes=4096)
 FUZZ = settings(deadline=None, derandomize=True, max_examples=300)
 
 Seen = tuple[int, int, int, int, int, bytes, bytes]
@@ -46,7 +46,7 @@ def header(
     return HEADER.pack(magic, protocol, kind, 0, 0, 1, 0, 1, meta, payload)
 
 
-def read(data: bytes, step: int, limits: Limits = LIMITS, buffer_bytes: int = SMALL) -> tuple[list[Seen], str]:
+def read(data: bytes, step: int, limits: FrameLimits = LIMITS, buffer_bytes: int = SMALL) -> tuple[list[Seen], str]:
     """Receive ``data`` in pieces of at most ``step`` bytes; return the frames and the code that ended it."""
     reader = FrameReader(limits, buffer_bytes)
     got: list[Seen] = []
@@ -157,7 +157,7 @@ def test_both_limits_can_be_used_up() -> None:
 
 
 def test_a_refused_header_makes_no_memory() -> None:
-    reader = FrameReader(Limits())
+    reader = FrameReader(FrameLimits())
     reader.buffer()[:HEADER_BYTES] = header(payload=2**32 - 1)
     reader.received(HEADER_BYTES)
     tracemalloc.start()
@@ -172,9 +172,9 @@ def test_a_refused_header_makes_no_memory() -> None:
 
 
 def test_memory_for_a_large_frame_fills_as_its_bytes_arrive() -> None:
-    size = Limits().max_payload_bytes
+    size = FrameLimits().max_payload_bytes
     before = _resident_bytes()
-    readers = [FrameReader(Limits()) for _ in range(8)]
+    readers = [FrameReader(FrameLimits()) for _ in range(8)]
     for reader in readers:
         reader.buffer()[:HEADER_BYTES] = header(payload=size)
         reader.received(HEADER_BYTES)
@@ -208,7 +208,7 @@ def test_a_frame_that_straddles_the_end_of_the_buffer(lead: int, size: int) -> N
 def test_a_large_frame_is_received_into_its_own_memory_and_keeps_it(size: int) -> None:
     first = Frame(FrameType.INFER, request_id=1, meta=b"meta", payload=b"a" * size)
     second = Frame(FrameType.INFER, request_id=2, payload=b"b" * size)
-    reader = FrameReader(Limits())
+    reader = FrameReader(FrameLimits())
     got: list[Frame] = []
     data = memoryview(first.to_bytes() + second.to_bytes())
     while data:

@@ -14,7 +14,7 @@ import pytest
 
 from mmwire import message
 from mmwire.errors import CapacityError
-from mmwire.frame import FLAG_SHAPED, Frame, FrameReader, FrameType, Limits
+from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameReader, FrameType
 from mmwire.message import Hello, Open, Opened, ResultHead
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -94,7 +94,7 @@ def test_todays_encoders_give_exactly_the_golden_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", READ)
 def test_todays_readers_read_the_golden_bytes(name: str) -> None:
     content = (FOLDER / f"{name}.bin").read_bytes()
-    reader = FrameReader(Limits())
+    reader = FrameReader(FrameLimits())
     reader.buffer()[: len(content)] = content
     reader.received(len(content))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmwire import message
 from mmwire.errors import CODES, FAMILIES, CapacityError, InternalError, MmError, RemoteWireError, RequestError
-from mmwire.frame import FLAG_SHAPED, HEADER, HEADER_BYTES, REMAINING_MAX_US, Frame, FrameReader, FrameType, Limits
+from mmwire.frame import FLAG_SHAPED, HEADER, HEADER_BYTES, REMAINING_MAX_US, Frame, FrameLimits, FrameReader, FrameType
 from mmwire.message import Hello, Open, Opened, ResultHead
 from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec
 
@@ -101,7 +101,7 @@ READERS: dict[str, Callable[[Frame], Any]] = {
 
 
 def over_the_wire(data: bytes) -> Frame:
-    reader = FrameReader(Limits())
+    reader = FrameReader(FrameLimits())
     reader.buffer()[: len(data)] = data
     reader.received(len(data))
     frame = reader.next_frame()
@@ -223,7 +223,7 @@ def test_error_round_trip(request_id: int, sent: MmError) -> None:
 def test_an_error_fits_the_default_limits_however_long_its_texts(letter: str) -> None:
     frame = message.error(1, RequestError("BAD_REQUEST", letter * 100_000, letter * 100_000))
 
-    assert len(frame.meta) <= Limits().max_meta_bytes
+    assert len(frame.meta) <= FrameLimits().max_meta_bytes
     assert message.read_error(frame).message.startswith(letter * 1000)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.errors import CapacityError, MmError, RequestError
-from mmwire.frame import FLAG_SHAPED, Frame, FrameType, Limits
+from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Opened, ResultHead
 from mmwire.tensor import SignatureSpec, TensorSpec, rows_in
 
@@ -85,7 +85,7 @@ class Peer:
     def __init__(self, daemon: FakeDaemon, sock: socket.socket) -> None:
         self.daemon = daemon
         self.sock = sock
-        self.wire = Connection(Role.SERVER, Limits())
+        self.wire = Connection(Role.SERVER, FrameLimits())
         self.handles: dict[int, tuple[str, SignatureSpec]] = {}
 
     def send(self, frame: Frame) -> None:

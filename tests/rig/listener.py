@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.loop import Loop
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.deployment import Deployment
 from mmwire import message
 from mmwire.connection import Connection, Role
-from mmwire.frame import Frame, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -101,7 +101,7 @@ class Client:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(LIMIT_S)
         self.sock.connect(str(path))
-        self._wire = Connection(Role.CLIENT, Limits(max_meta_bytes=1 << 20))
+        self._wire = Connection(Role.CLIENT, FrameLimits(max_meta_bytes=1 << 20))
         self._frames: list[Frame] = []
         self._sent = 0
         if greet:
@@ -136,11 +136,11 @@ class Client:
 
 
 class Rig:
-    """Listener, pool and gate of one test."""
+    """Listener, dispatcher and gate of one test."""
 
-    def __init__(self, path: Path, pool: Pool, loop: Loop, gate: Gate) -> None:
+    def __init__(self, path: Path, dispatcher: Dispatcher, loop: Loop, gate: Gate) -> None:
         self.path = path
-        self.pool = pool
+        self.dispatcher = dispatcher
         self.loop = loop
         self.gate = gate
         self.clients: list[Client] = []
@@ -162,7 +162,7 @@ class Rig:
             deadline.cancel()
 
     def queued(self) -> int:
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             return scheduler.backlog.requests
 
 
@@ -177,18 +177,18 @@ def rig(
     max_output_bytes: int = 1 << 20,
     stall_s: float = 30.0,
     factor: int = 1,
-    limits: Limits | None = None,
+    limits: FrameLimits | None = None,
     models: Sequence[str] = ("m",),
 ) -> Iterator[Rig]:
     """Run a listener until the block ends."""
     gate = Gate(is_open)
-    limits = limits or Limits()
+    limits = limits or FrameLimits()
 
     def grow(deployment: Deployment) -> None:
-        pool.on_grown(deployment, EchoInstance(gate, factor))
+        dispatcher.on_grown(deployment, EchoInstance(gate, factor))
 
-    pool = Pool(cores, max_queue, 1 << 26, grow, lambda _: None)
-    with pool.scheduler() as scheduler:
+    dispatcher = Dispatcher(cores, max_queue, 1 << 26, grow, lambda _: None)
+    with dispatcher.scheduler() as scheduler:
         for name in models:
             instance = EchoInstance(gate, factor)
             scheduler.publish(Deployment(name, 1, instance.signatures, 1, cores, [instance]))
@@ -197,11 +197,11 @@ def rig(
         listening.bind(str(path))
         listening.listen(128)
         listening.setblocking(False)
-        handler = Handler(pool, NoControl(), limits, "test")
-        loop = Loop(listening, pool, handler, limits, cores, max_connections, max_output_bytes, stall_s)
-        pool.start(loop.wake)
+        handler = Handler(dispatcher, NoControl(), limits, "test")
+        loop = Loop(listening, dispatcher, handler, limits, cores, max_connections, max_output_bytes, stall_s)
+        dispatcher.start(loop.wake)
         loop.start()
-        made = Rig(path, pool, loop, gate)
+        made = Rig(path, dispatcher, loop, gate)
         try:
             yield made
         finally:
@@ -209,4 +209,4 @@ def rig(
             for client in made.clients:
                 client.close()
             loop.stop(True)
-            pool.stop()
+            dispatcher.stop()

@@ -29,11 +29,11 @@ class Rig:
 
     def __init__(self, cpus: int = 1) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(cpus,))
+        self._dispatcher = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(cpus,))
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of an importable module in the child."""
-        result, error = self._pool.submit(_guarded, function, *arguments).result(LIMIT_S)
+        result, error = self._dispatcher.submit(_guarded, function, *arguments).result(LIMIT_S)
         if error is not None:
             raise error_from_dict(error)
         return result
@@ -49,11 +49,11 @@ class Rig:
         return self.call(_run, str(path), inputs, name, rows, shapes)[0]
 
     def close(self) -> None:
-        self._pool.shutdown()
+        self._dispatcher.shutdown()
 
 
 def _prepare(cpus: int) -> None:
-    from mmdaemon.runtime.tensorflow import TensorFlowRuntime
+    from mmdaemon.runtime.tensorflow.runtime import TensorFlowRuntime
 
     TensorFlowRuntime()  # quietly
     import tensorflow as tf
@@ -142,7 +142,7 @@ def shares_memory(path: str) -> bool:
 
 def compile_row(path: str, is_faster: bool, limit_s: float) -> tuple[bool, list[Any], list[Any]]:
     """Choose a compiler, the stopwatch's verdict given; return the choice, what is traced then, and a row's answer."""
-    from mmdaemon.runtime import compilation
+    from mmdaemon.runtime.tensorflow import compilation
 
     function = _LOADED[path].functions["serving_default"]
     kept = compilation._is_faster, compilation._LEAST_S
@@ -158,7 +158,7 @@ def said_of(kind: str, text: str) -> str:
     """Return what is said of a call for which TensorFlow raises such an error."""
     import tensorflow as tf
 
-    from mmdaemon.runtime.failure import inference_error
+    from mmdaemon.runtime.tensorflow.failure import inference_error
 
     return str(inference_error(getattr(tf.errors, kind)(None, None, text)))
 

@@ -21,12 +21,12 @@ import pytest
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.errors import RemoteWireError
-from mmwire.frame import Frame, FrameType, Limits
+from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
 
 SOAK_S = float(os.environ.get("MM_SOAK_S") or 30)
 SEED = int(os.environ.get("MM_SOAK_SEED") or time.time_ns() % 10**9)
-LIMITS = Limits(4096, 65536)
+LIMITS = FrameLimits(4096, 65536)
 GREETING = message.hello(Hello("soak", LIMITS.max_meta_bytes, LIMITS.max_payload_bytes)).to_bytes()
 GOLDEN = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "mmwire" / "golden").glob("*.bin"))]
 READERS = (
@@ -140,7 +140,7 @@ def ask(path: Path) -> list[Frame]:
     """Return the answers to a clean conversation: HELLO, a refused OPEN, the status."""
     frames: list[Frame] = []
     with closing(connect(path)) as sock:
-        wire = Connection(Role.CLIENT, Limits())
+        wire = Connection(Role.CLIENT, FrameLimits())
         requests = (message.open_model(1, Open("none")), message.admin(2, "status", {}))
         sock.sendall(GREETING + b"".join(request.to_bytes() for request in requests))
         while len(frames) < 3:

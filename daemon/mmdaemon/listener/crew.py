@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from mmdaemon.scheduler.lease import Lease
+from mmdaemon.dispatch.lease import Lease
 
 # A lease is run, a ping is called, None ends the worker.
 _Mailbox = queue.SimpleQueue[Lease | Callable[[], object] | None]

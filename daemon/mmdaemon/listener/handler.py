@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.lease import Lease
+from mmdaemon.dispatch.request import Request
 from mmdaemon.listener.peer import Handle, Peer
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.lease import Lease
-from mmdaemon.scheduler.request import Request
 from mmwire import message
 from mmwire.errors import MmError, RemoteWireError, RequestError
-from mmwire.frame import FLAG_SHAPED, Frame, FrameType, Limits
+from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Opened, ResultHead
 from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mismatch
 
@@ -43,8 +43,8 @@ class Handler:
     Thread: ``on_frame`` by the thread that has the peer's turn; the rest by any.
     """
 
-    def __init__(self, pool: Pool, control: Control, limits: Limits, software: str) -> None:
-        self._pool = pool
+    def __init__(self, dispatcher: Dispatcher, control: Control, limits: FrameLimits, software: str) -> None:
+        self._dispatcher = dispatcher
         self._control = control
         self._hello = message.hello(Hello(software, limits.max_meta_bytes, limits.max_payload_bytes))
 
@@ -67,7 +67,7 @@ class Handler:
     def on_gone(self, peer: Peer) -> None:
         """Forget what a peer was waiting for; called by the thread that closed it."""
         for request in list(peer.pending.values()):
-            self._pool.withdraw(request)
+            self._dispatcher.withdraw(request)
         peer.pending.clear()
 
     def _on_hello(self, peer: Peer, frame: Frame) -> None:
@@ -78,7 +78,7 @@ class Handler:
         wanted = message.read_open(frame)
         if len(peer.handles) >= _MAX_HANDLES:
             raise RequestError("BAD_REQUEST", f"a connection opens at most {_MAX_HANDLES} handles", "reuse them")
-        with self._pool.scheduler() as scheduler:
+        with self._dispatcher.scheduler() as scheduler:
             deployment, spec = scheduler.lane(wanted.model).find(wanted.signature, wanted.version)
         handle = len(peer.handles) + 1
         peer.handles[handle] = Handle(wanted.model, spec, wanted.version)
@@ -111,7 +111,7 @@ class Handler:
             )
             peer.pending[request_id] = request
             try:
-                return self._pool.submit(request, now, may_run)
+                return self._dispatcher.submit(request, now, may_run)
             except MmError:
                 del peer.pending[request_id]
                 raise
@@ -123,7 +123,7 @@ class Handler:
 
     def _on_cancel(self, peer: Peer, frame: Frame) -> None:
         request = peer.pending.get(frame.request_id)
-        if request is not None and self._pool.withdraw(request):
+        if request is not None and self._dispatcher.withdraw(request):
             peer.pending.pop(frame.request_id, None)
             raise RequestError("CANCELLED", "the caller cancelled the request")
 

@@ -17,15 +17,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.lease import Lease
 from mmdaemon.listener.crew import Crew
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.peer import Peer
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.lease import Lease
-from mmdaemon.telemetry.log import LOG, about, log_bug
+from mmdaemon.log.logger import LOG, about, log_bug
 from mmwire import message
 from mmwire.errors import CapacityError, RemoteWireError
-from mmwire.frame import SEND_BUFFER_BYTES, Limits
+from mmwire.frame import SEND_BUFFER_BYTES, FrameLimits
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EVENTS_A_WAIT = 64
@@ -45,7 +45,7 @@ class Loop:
 
     Args:
         listening: Bound and listening, non-blocking.
-        pool: Where requests are admitted and leases run.
+        dispatcher: Where requests are admitted and leases run.
         handler: What each frame sets off.
         limits: What a client may send in a frame.
         workers: Threads that run what takes a while: as many as cores.
@@ -57,16 +57,16 @@ class Loop:
     def __init__(
         self,
         listening: socket.socket,
-        pool: Pool,
+        dispatcher: Dispatcher,
         handler: Handler,
-        limits: Limits,
+        limits: FrameLimits,
         workers: int,
         max_connections: int,
         max_output_bytes: int,
         stall_s: float,
     ) -> None:
         self._listening = listening
-        self._pool = pool
+        self._dispatcher = dispatcher
         self._handler = handler
         self._limits = limits
         self._max_connections = max_connections
@@ -74,7 +74,7 @@ class Loop:
         self._stall_s = stall_s
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._crew = Crew(workers, pool.work)
+        self._crew = Crew(workers, dispatcher.work)
         self._peers: dict[int, Peer] = {}
         self._pings: deque[Callable[[str], object]] = deque()
         self._is_working = False
@@ -167,7 +167,7 @@ class Loop:
         """Run what is short here, and have the rest run by a worker."""
         self._is_working = True
         try:
-            long = self._pool.work(lease, _SHORT_US)
+            long = self._dispatcher.work(lease, _SHORT_US)
         finally:
             self._is_working = False
         if long is not None:
@@ -179,13 +179,13 @@ class Loop:
         if fd == self._wake_fd:
             while self._pings:
                 self._pings.popleft()(_LEADER)
-            return self._pool.take()
+            return self._dispatcher.take()
         if fd == self._listening.fileno():
             self._accept()
         return None
 
     def _on_peer(self, peer: Peer, events: int) -> Lease | None:
-        """Read what a client sent; return the first lease that came of it, the others wait in the pool."""
+        """Read what a client sent; return the first lease that came of it, the others wait in the dispatcher."""
         lease: Lease | None = None
         try:
             if events & select.EPOLLOUT and not peer.on_writable():

@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from mmdaemon.scheduler.request import Request
+from mmdaemon.dispatch.request import Request
 from mmwire.connection import Connection, Role, State
 from mmwire.errors import LocalWireError
-from mmwire.frame import Frame, Limits
+from mmwire.frame import Frame, FrameLimits
 from mmwire.tensor import SignatureSpec
 
 _JOIN_BYTES = 64 * 1024  # below it, one copy and send() beat sendmsg()
@@ -50,7 +50,7 @@ class Peer:
         max_output_bytes: Above it the client is not read from.
     """
 
-    def __init__(self, sock: socket.socket, epoll: select.epoll, limits: Limits, max_output_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, epoll: select.epoll, limits: FrameLimits, max_output_bytes: int) -> None:
         self.wire = Connection(Role.SERVER, limits)
         self.handles: dict[int, Handle] = {}
         self.pending: dict[int, Request] = {}

@@ -9,19 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.folder.bundle import read_bundle
 from mmdaemon.folder.opening import open_regular
 from mmdaemon.folder.snapshot import Sidecar, Source
 from mmdaemon.loader.arrived import Arrived, Refused
-from mmdaemon.loader.instances import Instances, Recipe
+from mmdaemon.loader.instances import Instances, LoadSpec
 from mmdaemon.loader.records import Records
 from mmdaemon.loader.route import Policy, Way, is_to_be_converted
+from mmdaemon.log.logger import LOG, about
 from mmdaemon.runtime.interface import Runtime, Traits
-from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.archive import is_archive, require_files
 from mmdaemon.store.blob import Blobs, OpenBlob
-from mmdaemon.store.verdict import Verdict, Verdicts, verdict_key
-from mmdaemon.telemetry.log import LOG, about
+from mmdaemon.store.trial import TrialResult, TrialResults, trial_key
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions, parse_labels, parse_options, read_options
 from mmwire.tflite import ModelState
@@ -31,7 +31,7 @@ _SHOWN = ("batch", "state", "load_ms", "run_us", "memory_bytes", "device", "comp
 _SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
 
 # Tries a blob in a throw-away process.
-Check = Callable[[OpenBlob, int], Verdict]
+Check = Callable[[OpenBlob, int], TrialResult]
 # Converts a SavedModel folder for a name; gives the file or folder that came of it, which is gone afterwards.
 Convert = Callable[[Path, str], AbstractContextManager[Path]]
 
@@ -70,7 +70,7 @@ class Arrival:
         self,
         records: Records,
         blobs: Blobs,
-        verdicts: Verdicts,
+        verdicts: TrialResults,
         check: Check,
         convert: Convert,
         policy: Callable[[], Policy],
@@ -192,8 +192,8 @@ class Arrival:
         threads = min(options.threads or (cores if way is Way.TENSORFLOW else 1), cores)
         verdict = None if way is Way.TENSORFLOW else self._verdict(blob, threads)
         traits = Traits(verdict.batch, ModelState(verdict.state)) if verdict is not None else Traits()
-        recipe = Recipe(source.name, number, runtime, blob, threads, traits)
-        instance = self._instances.load(recipe)
+        spec = LoadSpec(source.name, number, runtime, blob, threads, traits)
+        instance = self._instances.load(spec)
         facts: Mapping[str, Any] = verdict.as_dict() if verdict is not None else getattr(instance, "facts", {})
         most = options.max_instances or (1 if way is Way.TENSORFLOW else cores)
         deployment = Deployment(
@@ -206,15 +206,15 @@ class Arrival:
             max_run_s=options.max_run_s,
             is_on_demand=way is not Way.THREAD,
         )
-        self._instances.adopt(deployment, recipe)
+        self._instances.adopt(deployment, spec)
         labels = facts.get("labels", []) if sidecar is None else sidecar
         _report_misfit(deployment, labels)
         shown = {"bytes": blob.size} | {key: facts[key] for key in _SHOWN if key in facts}
         return Arrived(deployment, blob.sha256, labels, options, shown, runtime.name)
 
-    def _verdict(self, blob: OpenBlob, threads: int) -> Verdict:
+    def _verdict(self, blob: OpenBlob, threads: int) -> TrialResult:
         runtime = self._runtimes[Way.THREAD]
-        key = verdict_key(blob.sha256, runtime.name, runtime.version, self._bounds.cpu)
+        key = trial_key(blob.sha256, runtime.name, runtime.version, self._bounds.cpu)
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._check(blob, threads)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.folder.snapshot import Source
-from mmdaemon.scheduler.deployment import Deployment
 from mmwire.errors import MmError
 from mmwire.manifest import ModelOptions
 

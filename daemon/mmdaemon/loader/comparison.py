@@ -16,10 +16,10 @@ from mmdaemon.loader.listing import Listing
 from mmdaemon.loader.memory import Memory
 from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
 from mmdaemon.loader.recall import Recall
+from mmdaemon.loader.swap import Swap
+from mmdaemon.log.logger import LOG, about
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
-from mmdaemon.swap.swap import Swap
-from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import MmError
 
 # Says whether a source has settled: None, or when to look again in monotonic seconds.

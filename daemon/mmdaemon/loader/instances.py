@@ -7,16 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.log.logger import LOG, about, log_bug, working_on
 from mmdaemon.runtime.interface import Instance, Runtime, Traits
-from mmdaemon.scheduler.deployment import Deployment
 from mmdaemon.store.blob import OpenBlob
-from mmdaemon.telemetry.log import LOG, about, log_bug, working_on
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError
 from mmwire.tensor import SignatureSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class LoadSpec:
     """What it takes to load one more instance.
 
     Attributes:
@@ -48,31 +48,31 @@ class Instances:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._lock = threading.Lock()
-        self._recipes: dict[Deployment, Recipe] = {}
+        self._specs: dict[Deployment, LoadSpec] = {}
 
-    def load(self, recipe: Recipe) -> Instance:
+    def load(self, spec: LoadSpec) -> Instance:
         """Load an instance and run it once, so that the first request finds everything allocated.
 
         Raises:
             MmError: The runtime refuses.
         """
-        with working_on(recipe.model, recipe.version):
-            instance = recipe.runtime.load(recipe.blob.path, recipe.threads, recipe.traits)
-            for name, spec in instance.signatures.items():
-                _warm_up(instance, name, spec)
+        with working_on(spec.model, spec.version):
+            instance = spec.runtime.load(spec.blob.path, spec.threads, spec.traits)
+            for name, signature in instance.signatures.items():
+                _warm_up(instance, name, signature)
             return instance
 
-    def adopt(self, deployment: Deployment, recipe: Recipe) -> None:
+    def adopt(self, deployment: Deployment, spec: LoadSpec) -> None:
         """Keep what is needed to add to a deployment, until it is released."""
         with self._lock:
-            self._recipes[deployment] = recipe
+            self._specs[deployment] = spec
 
     def release(self, deployment: Deployment) -> None:
         """Let go of a deployment's blob; its instances keep what they have mapped. Idempotent."""
         with self._lock:
-            recipe = self._recipes.pop(deployment, None)
-        if recipe is not None:
-            recipe.blob.close()
+            spec = self._specs.pop(deployment, None)
+        if spec is not None:
+            spec.blob.close()
 
     def discard(self, deployment: Deployment) -> None:
         """Close a deployment that never served."""
@@ -100,11 +100,11 @@ class Instances:
 
     def _one_more(self, deployment: Deployment) -> Instance | MmError:
         with self._lock:
-            recipe = self._recipes.get(deployment)
-        if recipe is None:
+            spec = self._specs.get(deployment)
+        if spec is None:
             return CapacityError("DRAINING", f"{deployment.name} was retired meanwhile")
         try:
-            return self.load(recipe)
+            return self.load(spec)
         except MmError as error:
             extra = about(deployment.name, deployment.version, error=error)
             LOG.warning("%s goes on with %d instances: %s", deployment.name, deployment.instances, error, extra=extra)

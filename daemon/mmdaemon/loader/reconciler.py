@@ -19,10 +19,10 @@ from mmdaemon.folder.whole import is_whole
 from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
 from mmdaemon.loader.comparison import Comparison
 from mmdaemon.loader.pace import Pace
+from mmdaemon.loader.swap import Swap
 from mmdaemon.loader.waiting import Answer, Reply, Wait, Waiting
+from mmdaemon.log.logger import LOG, log_bug
 from mmdaemon.registry.registry import Registry
-from mmdaemon.swap.swap import Swap
-from mmdaemon.telemetry.log import LOG, log_bug
 from mmwire.errors import InternalError
 
 

@@ -6,9 +6,9 @@ import threading
 from dataclasses import replace
 
 from mmdaemon.folder.snapshot import Source
+from mmdaemon.log.logger import LOG, about
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord, VersionRecord, version_for
-from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
 from mmwire.manifest import ModelOptions
 

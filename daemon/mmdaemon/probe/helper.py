@@ -18,8 +18,8 @@ import time
 from importlib import import_module
 from typing import Any
 
-from mmdaemon.probe.message import READY, Request, receive_request
-from mmdaemon.probe.outcome import Remains, not_tried
+from mmdaemon.probe.packet import READY, TrialRequest, receive_request
+from mmdaemon.probe.remains import Remains, not_tried
 from mmdaemon.probe.trial import Examiner, run_trial
 from mmwire.errors import MmError
 
@@ -29,7 +29,7 @@ _PIPE_BYTES = 64 * 1024
 class _Child:
     """One trial under way."""
 
-    def __init__(self, request: Request, pid: int, answer: int, report: int, noise: int) -> None:
+    def __init__(self, request: TrialRequest, pid: int, answer: int, report: int, noise: int) -> None:
         self.pid = pid
         self.ended = os.pidfd_open(pid)
         self.answer = answer
@@ -99,7 +99,7 @@ class Helper:
         self._start(*received)
         return True
 
-    def _start(self, request: Request, model: int, answer: int) -> None:
+    def _start(self, request: TrialRequest, model: int, answer: int) -> None:
         report_out, report_in = os.pipe2(os.O_CLOEXEC)
         noise_out, noise_in = os.pipe2(os.O_CLOEXEC)
         helper = os.getpid()
@@ -135,7 +135,7 @@ class Helper:
                 self._poll.unregister(descriptor)
             del self._children[descriptor]
             os.close(descriptor)
-        _answer(child.answer, child.remains.verdict(status).as_dict())
+        _answer(child.answer, child.remains.result(status).as_dict())
 
     def _on_time(self) -> None:
         now = time.monotonic()
@@ -145,9 +145,9 @@ class Helper:
                 os.kill(child.pid, signal.SIGKILL)
 
 
-def _answer(descriptor: int, verdict: dict[str, Any]) -> None:
+def _answer(descriptor: int, result: dict[str, Any]) -> None:
     with contextlib.suppress(OSError), os.fdopen(descriptor, "wb") as pipe:  # nobody may be waiting any more
-        pipe.write(json.dumps(verdict).encode())
+        pipe.write(json.dumps(result).encode())
 
 
 def _load(text: str) -> Any:

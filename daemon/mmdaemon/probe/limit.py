@@ -20,7 +20,7 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TrialLimits:
     """Of one trial.
 
     Attributes:
@@ -37,12 +37,12 @@ class Limits:
         """Return the JSON form."""
         return asdict(self)
 
-    def with_more_memory(self) -> Limits:
+    def with_more_memory(self) -> TrialLimits:
         """Return the same limits with four times the memory."""
         return replace(self, memory_bytes=4 * self.memory_bytes)
 
 
-def confine(limits: Limits, file_bytes: int, parent: int) -> None:
+def confine(limits: TrialLimits, file_bytes: int, parent: int) -> None:
     """Confine this process for good: it dies with its parent, goes first when memory is short, writes no file.
 
     Args:

@@ -7,16 +7,16 @@ import os
 import threading
 import time
 
-from mmdaemon.probe.limit import Limits
-from mmdaemon.probe.message import Request, send_request
-from mmdaemon.probe.outcome import not_tried, starved
+from mmdaemon.probe.limit import TrialLimits
+from mmdaemon.probe.packet import TrialRequest, send_request
 from mmdaemon.probe.process import HelperProcess, read_all
+from mmdaemon.probe.remains import not_tried, starved
 from mmdaemon.store.blob import OpenBlob
-from mmdaemon.store.verdict import Verdict
+from mmdaemon.store.trial import TrialResult
 from mmwire.errors import InternalError
 
-EXAMINER = "mmdaemon.runtime.examine:examine"
-WARM_UP = "mmdaemon.runtime.selection:select_runtime"
+EXAMINER = "mmdaemon.runtime.trial.examine:examine"
+WARM_UP = "mmdaemon.runtime.tflite.selection:select_runtime"
 _GRACE_S = 10.0  # the helper's, beyond the wall limit that it enforces itself
 
 
@@ -35,7 +35,9 @@ class Probe:
     Thread: any for every method.
     """
 
-    def __init__(self, limits: Limits, parallel: int = 0, examiner: str = EXAMINER, warm_up: str = WARM_UP) -> None:
+    def __init__(
+        self, limits: TrialLimits, parallel: int = 0, examiner: str = EXAMINER, warm_up: str = WARM_UP
+    ) -> None:
         self._limits = limits
         self._examiner = examiner
         self._warm_up = warm_up
@@ -57,7 +59,7 @@ class Probe:
                 self._helper = HelperProcess.start(self._examiner, self._warm_up)
 
     def stop(self) -> None:
-        """End the helper and all trials; checks under way return a transient verdict. Idempotent."""
+        """End the helper and all trials; checks under way return a transient result. Idempotent."""
         with self._lock:
             self._stopped = True
             helper, self._helper = self._helper, None
@@ -70,36 +72,36 @@ class Probe:
         helper = self._helper
         return None if helper is None else helper.process.pid
 
-    def check(self, blob: OpenBlob, threads: int) -> Verdict:
-        """Try a model and return the verdict; a helper that died meanwhile is replaced, and the model tried once more.
+    def check(self, blob: OpenBlob, threads: int) -> TrialResult:
+        """Try a model and return the result. If the helper dies meanwhile, start another and try the model once more.
 
         Blocks up to the wall limit, and for a turn.
         """
         with self._turns:
-            verdict = self._try(blob, threads, self._limits)
-            if verdict.code == "MODEL_INVALID":
+            result = self._try(blob, threads, self._limits)
+            if result.code == "MODEL_INVALID":
                 # LiteRT says the same of a bad file and of memory it did not get. A bad file stays bad with more of it.
                 second = self._try(blob, threads, self._limits.with_more_memory())
                 if second.ok or second.code == "MODEL_TOO_LARGE":
-                    return starved(verdict)
-            return verdict
+                    return starved(result)
+            return result
 
-    def _try(self, blob: OpenBlob, threads: int, limits: Limits) -> Verdict:
+    def _try(self, blob: OpenBlob, threads: int, limits: TrialLimits) -> TrialResult:
         failure = "the probe's helper process died twice meanwhile"
         for _ in range(2):
             try:
                 helper = self._running()
-                verdict = self._ask(helper, blob, threads, limits)
+                result = self._ask(helper, blob, threads, limits)
             except InternalError as error:
                 failure = error.message
                 continue
-            if verdict is not None:
-                return verdict
+            if result is not None:
+                return result
             self._replace(helper)
         return not_tried(failure)
 
-    def _ask(self, helper: HelperProcess, blob: OpenBlob, threads: int, limits: Limits) -> Verdict | None:
-        """Return the helper's verdict, None when it died or hangs.
+    def _ask(self, helper: HelperProcess, blob: OpenBlob, threads: int, limits: TrialLimits) -> TrialResult | None:
+        """Return the helper's result, None when it died or hangs.
 
         Raises:
             InternalError: ``INTERNAL``: no descriptors left.
@@ -110,11 +112,11 @@ class Probe:
             raise InternalError("INTERNAL", f"no pipe to the probe's helper: {error.strerror}") from None
         try:
             try:
-                send_request(helper.control, Request(threads, limits), blob.fd, theirs)
+                send_request(helper.control, TrialRequest(threads, limits), blob.fd, theirs)
             finally:
                 os.close(theirs)
             data = read_all(ours, time.monotonic() + limits.wall_s + _GRACE_S)
-            return Verdict.from_dict(json.loads(data))
+            return TrialResult.from_dict(json.loads(data))
         except (OSError, ValueError):
             return None
         finally:

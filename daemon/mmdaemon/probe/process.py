@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from mmdaemon.probe.message import READY
+from mmdaemon.probe.packet import READY
 from mmwire.errors import InternalError
 
 _START_S = 60.0  # imports from a cold SD card

@@ -13,17 +13,17 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mmdaemon.probe.limit import Limits, close_all_but, confine
+from mmdaemon.probe.limit import TrialLimits, close_all_but, confine
 from mmwire.errors import InternalError, MmError, ModelError
 
-# path, threads, announce(phase) -> facts; as mmdaemon.runtime.examine.examine
+# path, threads, announce(phase) -> facts; as mmdaemon.runtime.trial.examine.examine
 Examiner = Callable[[str, int, Callable[[str], None]], dict[str, Any]]
 
 PHASE = "phase "
 
 
 def run_trial(
-    examiner: Examiner, model: int, threads: int, limits: Limits, report: int, noise: int, parent: int
+    examiner: Examiner, model: int, threads: int, limits: TrialLimits, report: int, noise: int, parent: int
 ) -> NoReturn:
     """Be the child: confine this process, examine the model, report, end. Never returns, whatever happens.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mmdaemon.runtime.batching import rows_a_call
-from mmdaemon.runtime.facts import Facts
 from mmdaemon.runtime.interface import Instance, Traits
-from mmdaemon.runtime.selection import select_runtime
-from mmdaemon.runtime.tensorflow import TensorFlowRuntime
+from mmdaemon.runtime.tensorflow.runtime import TensorFlowRuntime
+from mmdaemon.runtime.tflite.selection import select_runtime
+from mmdaemon.runtime.trial.batching import rows_a_call
+from mmdaemon.runtime.trial.facts import Facts
 
 if TYPE_CHECKING:
-    from mmdaemon.runtime.saved_model import SavedModelInstance
+    from mmdaemon.runtime.tensorflow.saved_model import SavedModelInstance
 
 
 def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
@@ -35,7 +35,7 @@ def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tu
     """
     facts = Facts()
     runtime = TensorFlowRuntime(device)
-    from mmdaemon.runtime.compilation import choose_compiler  # it imports TensorFlow
+    from mmdaemon.runtime.tensorflow.compilation import choose_compiler  # it imports TensorFlow
 
     instance = facts.load(lambda: runtime.load(path, threads, traits))
     facts.run(instance)

@@ -11,7 +11,7 @@ from mmwire.tflite import ModelState
 
 
 @dataclass(slots=True)
-class Answer:
+class Outputs:
     """The outputs of one run, in spec order.
 
     Attributes:
@@ -55,7 +55,7 @@ class Instance(Protocol):
         rows: int,
         shapes: Sequence[Shape] | None,
         go_on: Callable[[], None],
-    ) -> Answer:
+    ) -> Outputs:
         """Compute ``rows`` rows of raw little-endian tensors in spec order.
 
         Args:
@@ -90,7 +90,7 @@ class Runtime(Protocol):
 
     @property
     def version(self) -> str:
-        """The distribution's version; part of the key of a verdict."""
+        """The distribution's version; part of the key of a trial result."""
 
     @property
     def caution(self) -> str:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.loader.reconciler import Reconciler
-from mmdaemon.pool.pool import Pool
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
 from mmwire.errors import MmError, RequestError
@@ -17,12 +17,12 @@ Reply = Callable[[dict[str, Any] | MmError], None]
 
 
 class Control:
-    """Answers the verbs from the registry and the pool; changes go through the reconciler.
+    """Answers the verbs from the registry and the dispatcher; changes go through the reconciler.
 
     Args:
         reconciler: Guards the registry; loads and unloads.
         registry: What is known.
-        pool: What runs.
+        dispatcher: What runs.
         health: What hangs.
         identity: What ``status`` says of the daemon besides counts.
 
@@ -33,13 +33,13 @@ class Control:
         self,
         reconciler: Reconciler,
         registry: Registry,
-        pool: Pool,
+        dispatcher: Dispatcher,
         health: Callable[[], Health],
         identity: Callable[[], dict[str, Any]],
     ) -> None:
         self._reconciler = reconciler
         self._registry = registry
-        self._pool = pool
+        self._dispatcher = dispatcher
         self._health = health
         self._identity = identity
         self._started = time.monotonic()
@@ -78,8 +78,8 @@ class Control:
     def ps(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """Give what runs: instances, processes of their own, queues and use, by model."""
         models: list[dict[str, Any]] = []
-        at_work = self._pool.at_work()
-        with self._pool.scheduler() as scheduler:
+        at_work = self._dispatcher.at_work()
+        with self._dispatcher.scheduler() as scheduler:
             for lane in scheduler.lanes.values():
                 deployment = lane.deployment
                 if deployment is None:
@@ -111,7 +111,7 @@ class Control:
         now = time.monotonic()
         troubles = self._health().troubles(now)
         reason = "; ".join([*(trouble.what for trouble in troubles), *([reason] if reason else [])])
-        with self._pool.scheduler() as scheduler:
+        with self._dispatcher.scheduler() as scheduler:
             state = "draining" if scheduler.is_draining else "degraded" if reason else "ready"
             queued, busy = scheduler.backlog.requests, scheduler.busy
         document: dict[str, Any] = {
@@ -154,7 +154,7 @@ class Control:
     def _known(self, arguments: Mapping[str, Any]) -> str:
         name = _text(arguments, "model")
         if name not in self._registry:
-            with self._pool.scheduler() as scheduler:
+            with self._dispatcher.scheduler() as scheduler:
                 scheduler.lane(name)
             raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")
         return name

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.scheduler.lease import Lease
-from mmdaemon.telemetry.log import LOG, about
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.lease import Lease
+from mmdaemon.log.logger import LOG, about
 from mmwire.errors import InferenceError
 
 CHECK_S = 30.0  # between two checks where nobody watches the daemon
@@ -78,7 +78,7 @@ class Health:
 
     Args:
         listener: Serves requests.
-        pool: Knows what is being computed.
+        dispatcher: Knows what is being computed.
         looker: Looks at the folder.
         interval_s: Between two checks; a loop that lets two of them pass without an answer hangs.
         max_run_s: Longest that one invocation may take of a model that does not say otherwise.
@@ -86,10 +86,12 @@ class Health:
     Thread: ``check`` and ``next_check`` the main one; ``troubles`` any.
     """
 
-    def __init__(self, listener: Listener, pool: Pool, looker: Looker, interval_s: float, max_run_s: float) -> None:
+    def __init__(
+        self, listener: Listener, dispatcher: Dispatcher, looker: Looker, interval_s: float, max_run_s: float
+    ) -> None:
         self.max_run_s = max_run_s
         self._listener = listener
-        self._pool = pool
+        self._dispatcher = dispatcher
         self._looker = looker
         self._interval_s = interval_s
         self._asked: dict[str, float] = {}  # threads with an open ping; each operation on it is atomic
@@ -119,14 +121,14 @@ class Health:
             error = InferenceError("RUN_TOO_LONG", trouble.what, "raise max_run_s for this model if it needs longer")
         LOG.error("%s, since %s", trouble.what, _clock(trouble.since, now), extra=_about(trouble, error))
         if trouble.lease is not None and error is not None:
-            self._pool.give_up(trouble.lease, error)
+            self._dispatcher.give_up(trouble.lease, error)
 
     def next_check(self, now: float) -> float:
         """Return when to check again: at the next interval, or when an invocation will have taken too long."""
-        with self._pool.scheduler() as scheduler:
+        with self._dispatcher.scheduler() as scheduler:
             serving = [lane.deployment for lane in scheduler.lanes.values() if lane.deployment is not None]
         due = now + min([self._interval_s, self.max_run_s, *map(self._limit_s, serving)])
-        running = (lease for lease in self._pool.at_work() if lease not in self._told)
+        running = (lease for lease in self._dispatcher.at_work() if lease not in self._told)
         return min([due, *(lease.invoked + self._limit_s(lease.deployment) for lease in running)])
 
     def troubles(self, now: float) -> list[Trouble]:
@@ -139,7 +141,7 @@ class Health:
         return {key: told.get(key, trouble) for key, trouble in self._symptoms(now)}
 
     def _symptoms(self, now: float) -> Iterator[tuple[Hashable, Trouble]]:
-        for lease in self._pool.at_work():
+        for lease in self._dispatcher.at_work():
             limit_s = self._limit_s(lease.deployment)
             if now - lease.invoked >= limit_s:
                 what = f"{lease.request.model} version {lease.deployment.version} computes longer than {limit_s:g} s"

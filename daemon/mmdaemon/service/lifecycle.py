@@ -12,13 +12,13 @@ from typing import Protocol
 
 from mmdaemon.config.load import changes
 from mmdaemon.config.schema import Config
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.loop import Loop
 from mmdaemon.loader.reconciler import Reconciler
-from mmdaemon.pool.pool import Pool
+from mmdaemon.log.logger import LOG, about
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
 from mmdaemon.service.notify import Notifier
-from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
 _CHECK = signal.SIGUSR1  # from the daemon to itself: a model with a shorter limit serves, check sooner
@@ -34,7 +34,7 @@ class Parts(Protocol):
 
     reconciler: Reconciler
     registry: Registry
-    pool: Pool
+    dispatcher: Dispatcher
     loop: Loop
     health: Health
 
@@ -155,7 +155,7 @@ class Lifecycle:
         LOG.info("%s: draining", why)
         self._notifier.stopping()
         app.loop.start_drain()
-        with app.pool.scheduler() as scheduler:
+        with app.dispatcher.scheduler() as scheduler:
             scheduler.drain()
         deadline = time.monotonic() + self._config.service.drain_s
         answered = True
@@ -166,14 +166,14 @@ class Lifecycle:
                 LOG.warning("%s: requests are left unanswered", why)
                 answered = False
                 break
-        with app.pool.scheduler() as scheduler:
+        with app.dispatcher.scheduler() as scheduler:
             scheduler.abandon(CapacityError("DRAINING", "the daemon is stopping", "try again"))
         app.close(wait=answered)
         LOG.info("stopped")
         return EXIT_OK if answered else EXIT_REFUSED
 
     def _is_quiet(self) -> bool:
-        return self._app.pool.is_quiet and not self._app.loop.owes_output
+        return self._app.dispatcher.is_quiet and not self._app.loop.owes_output
 
 
 def _wait_for(signals: Sequence[signal.Signals], timeout_s: float) -> int:

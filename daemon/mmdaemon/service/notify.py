@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from mmdaemon.telemetry.log import LOG
+from mmdaemon.log.logger import LOG
 
 
 class Notifier:

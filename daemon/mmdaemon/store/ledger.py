@@ -9,10 +9,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.log.logger import LOG, about
 from mmdaemon.store.durable import write_whole
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.record import NameRecord
-from mmdaemon.telemetry.log import LOG, about
 from mmwire.errors import ModelError
 from mmwire.manifest import is_model_name
 

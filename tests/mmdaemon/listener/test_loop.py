@@ -11,7 +11,7 @@ import pytest
 
 from mmwire import message
 from mmwire.errors import MmError
-from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameType, Limits
+from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameLimits, FrameType
 from mmwire.message import Hello
 from rig.listener import LIMIT_S, Client, NoControl, Rig, rig
 
@@ -129,7 +129,7 @@ def test_the_leader_reads_on_when_a_long_request_follows_a_short_one(tmp_path: P
     with rig(tmp_path, is_open=False, cores=1, models=("long", "short")) as made:
         client = made.client()
         handles = {model: client.open(model) for model in ("long", "short")}
-        with made.pool.scheduler() as scheduler:
+        with made.dispatcher.scheduler() as scheduler:
             for model, row_us in (("long", 1e6), ("short", 1.0)):
                 deployment = scheduler.lanes[model].deployment
                 assert deployment is not None
@@ -282,7 +282,7 @@ def test_drain_says_goaway_and_refuses_new_requests_but_answers_old_ones(tmp_pat
         accepted = client.infer(handle, row(1))
         made.gate.wait_inside(1)
         made.loop.start_drain()
-        with made.pool.scheduler() as scheduler:
+        with made.dispatcher.scheduler() as scheduler:
             scheduler.drain()
         assert client.read().type is FrameType.GOAWAY
         refused = client.infer(handle, row(2))
@@ -330,7 +330,7 @@ def test_a_request_before_a_frame_that_shows_a_bug_is_run(tmp_path: Path, monkey
 
 
 def test_the_limits_are_told_in_the_greeting(tmp_path: Path) -> None:
-    with rig(tmp_path, limits=Limits(1000, 2000)) as made:
+    with rig(tmp_path, limits=FrameLimits(1000, 2000)) as made:
         client = Client(made.path, greet=False)
         made.clients.append(client)
         client.send(message.hello(Hello("test", 1, 1)))
@@ -362,7 +362,7 @@ def test_threads_that_compute_are_spoken_for(tmp_path: Path) -> None:
             client.infer(handle, row(number))
         made.gate.wait_inside(2)
         assert answers(made) == ["mm-leader", "mm-worker-0", "mm-worker-1"]
-        assert [lease.request.model for lease in made.pool.at_work()] == ["m", "m"]
+        assert [lease.request.model for lease in made.dispatcher.at_work()] == ["m", "m"]
 
 
 def test_a_leader_that_computes_is_spoken_for(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_a_leader_that_computes_is_spoken_for(tmp_path: Path) -> None:
     with rig(tmp_path, cores=2) as made:
         client = made.client()
         handle = client.open()
-        with made.pool.scheduler() as scheduler:
+        with made.dispatcher.scheduler() as scheduler:
             deployment = scheduler.lanes["m"].deployment
             assert deployment is not None
             deployment.usage.row_us = 1.0

@@ -13,7 +13,7 @@ from mmdaemon.listener.peer import Peer
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.errors import RequestError
-from mmwire.frame import FrameType, Limits
+from mmwire.frame import FrameLimits, FrameType
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def pair() -> Iterator[tuple[Peer, socket.socket, select.epoll]]:
     ours.setblocking(False)
     theirs.setblocking(False)
     with select.epoll() as epoll, theirs:
-        peer = Peer(ours, epoll, Limits(), 1 << 24)
+        peer = Peer(ours, epoll, FrameLimits(), 1 << 24)
         peer.register()
         yield peer, theirs, epoll
         peer.close()
@@ -121,6 +121,6 @@ def test_a_reply_that_meets_the_closing_is_dropped(pair: tuple[Peer, socket.sock
             self.close()
             super().sending(kind)
 
-    peer.wire = ClosesMeanwhile(Role.SERVER, Limits())
+    peer.wire = ClosesMeanwhile(Role.SERVER, FrameLimits())
     peer.send_frame(message.error(1, RequestError("MODEL_NOT_FOUND", "no model")))
     assert not peer.has_output

@@ -20,7 +20,7 @@ from mmdaemon.runtime.interface import Runtime
 from mmdaemon.store.blob import Blobs
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
-from mmdaemon.store.verdict import Verdict, Verdicts
+from mmdaemon.store.trial import TrialResult, TrialResults
 from mmwire.tensor import SignatureSpec, TensorSpec
 from rig import tiny_tflite as tiny
 
@@ -64,8 +64,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Arrival]]:
             return Arrival(
                 Records(Ledger(layout)),
                 Blobs(layout),
-                Verdicts(layout),
-                lambda blob, threads: Verdict(True),
+                TrialResults(layout),
+                lambda blob, threads: TrialResult(True),
                 never,
                 lambda: Policy("auto", False, False, False, False),
                 {Way.THREAD: runtime},

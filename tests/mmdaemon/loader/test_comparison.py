@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.request import Request
 from mmdaemon.folder.identity import FileIdentity
 from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.comparison import Comparison
-from mmdaemon.pool.pool import Pool
+from mmdaemon.loader.swap import Swap
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import VersionState
-from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.scheduler.request import Request
-from mmdaemon.swap.swap import Swap
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions
 from mmwire.tensor import SignatureSpec, TensorSpec
@@ -82,9 +82,9 @@ class World:
     def __init__(self) -> None:
         self.arrivals = FakeArrivals()
         self.registry = Registry("fake")
-        self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
         self.released: list[Deployment] = []
-        self.swap = Swap(self.pool, self.registry, self.released.append)
+        self.swap = Swap(self.dispatcher, self.registry, self.released.append)
         self.started: list[tuple[Source, int]] = []
         self.comparison = Comparison(self.arrivals, self.registry, self.swap, self._start, GRACE_S, SETTLE_S)
         self.now = 100.0
@@ -135,12 +135,12 @@ class World:
         self.finish()
 
     def serving(self, name: str) -> int:
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             lane = scheduler.lanes.get(name)
             return lane.deployment.version if lane is not None and lane.deployment is not None else 0
 
     def told(self, name: str) -> str:
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             try:
                 scheduler.lane(name).serving()
             except MmError as error:
@@ -414,7 +414,7 @@ def test_what_is_refused_after_an_unload_is_not_shown_as_refused(world: World) -
 def test_a_file_may_change_while_a_request_still_runs_on_what_it_was(world: World, comes: str) -> None:
     version = 1 if comes == "settling" else None
     world.deploy("a", version)
-    with world.pool.scheduler() as scheduler:
+    with world.dispatcher.scheduler() as scheduler:
         assert scheduler.admit(Request(NoReply(), 1, "a", SPEC, b"1234", 0.0), 0.0, True)
     world.comparison.unload("a")
     assert world.states("a") == {1: "retiring"}

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 import mmdaemon.loader.reconciler as module
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.folder.snapshot import Source
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.reconciler import Reconciler
-from mmdaemon.pool.pool import Pool
+from mmdaemon.loader.swap import Swap
 from mmdaemon.registry.registry import Registry
-from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.swap.swap import Swap
 from mmwire.errors import MmError
 from mmwire.manifest import ModelOptions
 from mmwire.tensor import SignatureSpec, TensorSpec
@@ -97,10 +97,10 @@ class World:
         self.folder = folder
         self.arrivals = FakeArrivals()
         self.registry = Registry("fake")
-        self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
         self.loads = Later()
         self.answers: list[dict[str, Any] | MmError] = []
-        swap = Swap(self.pool, self.registry, lambda _: None)
+        swap = Swap(self.dispatcher, self.registry, lambda _: None)
         pace = Pace(10.0, 0.0, 60.0, 3.0)
         self.reconciler = Reconciler(folder, pace, self.arrivals, self.registry, swap, self.loads, lambda: None)
 
@@ -115,7 +115,7 @@ class World:
             self.reconciler._step(0.0)
 
     def serving(self, name: str) -> int:
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             lane = scheduler.lanes.get(name)
             return lane.deployment.version if lane is not None and lane.deployment is not None else 0
 

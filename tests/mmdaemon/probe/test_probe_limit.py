@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.limit import TrialLimits
 
 CLOSE = """
 import os, sys
@@ -36,15 +36,15 @@ def test_exactly_the_named_descriptors_stay_open() -> None:
 
 def test_a_process_whose_parent_is_gone_does_not_go_on() -> None:
     code = (
-        "import os; from mmdaemon.probe.limit import Limits, confine\n"
-        "confine(Limits(), 0, os.getpid())\nprint('went on')"  # its parent is not itself
+        "import os; from mmdaemon.probe.limit import TrialLimits, confine\n"
+        "confine(TrialLimits(), 0, os.getpid())\nprint('went on')"  # its parent is not itself
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (1, b"")
 
 
 def test_limits_and_their_json_form() -> None:
-    limits = Limits(1.0, 2, 3)
-    assert Limits(**limits.as_dict()) == limits
-    assert limits.with_more_memory() == Limits(1.0, 2, 12)
+    limits = TrialLimits(1.0, 2, 3)
+    assert TrialLimits(**limits.as_dict()) == limits
+    assert limits.with_more_memory() == TrialLimits(1.0, 2, 12)
     assert os.sysconf("SC_OPEN_MAX") > 0

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
 from mmdaemon.store.blob import OpenBlob
-from mmdaemon.store.verdict import Verdict
+from mmdaemon.store.trial import TrialResult
 
 HERE = Path(__file__).parent
 LIMIT_S = 20.0
-LIMITS = Limits(wall_s=LIMIT_S, cpu_s=30, memory_bytes=256 << 20)
+LIMITS = TrialLimits(wall_s=LIMIT_S, cpu_s=30, memory_bytes=256 << 20)
 
-Check = Callable[..., Verdict]
+Check = Callable[..., TrialResult]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -49,7 +49,7 @@ def make_probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Probe]
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     probes = []
 
-    def make(limits: Limits = LIMITS, parallel: int = 2) -> Probe:
+    def make(limits: TrialLimits = LIMITS, parallel: int = 2) -> Probe:
         probe = Probe(limits, parallel, "trial_examiner:examine", "trial_examiner:warm_up")
         probes.append(probe)
         return probe
@@ -59,7 +59,7 @@ def make_probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Probe]
         probe.stop()
 
 
-def check(probe: Probe, tmp_path: Path, word: str, threads: int = 1) -> Verdict:
+def check(probe: Probe, tmp_path: Path, word: str, threads: int = 1) -> TrialResult:
     path = tmp_path / f"model-{threading.get_ident()}"
     path.write_text(word)
     with OpenBlob("a" * 64, os.open(path, os.O_RDONLY), len(word)) as blob:
@@ -67,18 +67,18 @@ def check(probe: Probe, tmp_path: Path, word: str, threads: int = 1) -> Verdict:
 
 
 def test_a_good_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    verdict = check(make_probe(), tmp_path, "ok", threads=7)
-    assert (verdict.ok, verdict.batch, verdict.load_ms, verdict.run_us) == (True, 7, 1.0, 2)
-    assert verdict.signatures == [{"signature": "s", "inputs": [], "outputs": []}]
+    result = check(make_probe(), tmp_path, "ok", threads=7)
+    assert (result.ok, result.batch, result.load_ms, result.run_us) == (True, 7, 1.0, 2)
+    assert result.signatures == [{"signature": "s", "inputs": [], "outputs": []}]
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"])
 def test_a_crash_names_signal_and_phase(make_probe: Callable[..., Probe], tmp_path: Path, name: str) -> None:
     probe = make_probe()
-    verdict = check(probe, tmp_path, f"kill {name}")
-    assert (verdict.ok, verdict.code, verdict.transient, verdict.phase) == (False, "MODEL_CRASHED", False, "run")
-    assert f"{name} (phase: run)" in verdict.message
-    assert verdict.detail == "last words"
+    result = check(probe, tmp_path, f"kill {name}")
+    assert (result.ok, result.code, result.transient, result.phase) == (False, "MODEL_CRASHED", False, "run")
+    assert f"{name} (phase: run)" in result.message
+    assert result.detail == "last words"
     pid = probe.pid
     assert check(probe, tmp_path, "ok").ok
     assert (probe.pid, probe.restarts) == (pid, 0)
@@ -88,77 +88,77 @@ def test_a_crash_names_signal_and_phase(make_probe: Callable[..., Probe], tmp_pa
 def test_a_signal_from_outside_is_not_the_models_fault(
     make_probe: Callable[..., Probe], tmp_path: Path, name: str
 ) -> None:
-    verdict = check(make_probe(), tmp_path, f"kill {name}")
-    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
-    assert name in verdict.message
+    result = check(make_probe(), tmp_path, f"kill {name}")
+    assert (result.code, result.transient) == ("INTERNAL", True)
+    assert name in result.message
 
 
 def test_a_hang_ends_at_the_wall_limit(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     began = time.monotonic()
-    verdict = check(make_probe(Limits(wall_s=0.3)), tmp_path, "hang")
-    assert (verdict.code, verdict.transient, verdict.phase) == ("MODEL_TOO_SLOW", True, "batch")
-    assert "0.3 s" in verdict.message
+    result = check(make_probe(TrialLimits(wall_s=0.3)), tmp_path, "hang")
+    assert (result.code, result.transient, result.phase) == ("MODEL_TOO_SLOW", True, "batch")
+    assert "0.3 s" in result.message
     assert time.monotonic() - began < LIMIT_S
 
 
 def test_a_model_that_computes_for_ever_ends_at_the_cpu_limit(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    verdict = check(make_probe(Limits(wall_s=60.0, cpu_s=1)), tmp_path, "spin")
-    assert (verdict.code, verdict.transient) == ("MODEL_TOO_SLOW", True)
-    assert "CPU" in verdict.message
+    result = check(make_probe(TrialLimits(wall_s=60.0, cpu_s=1)), tmp_path, "spin")
+    assert (result.code, result.transient) == ("MODEL_TOO_SLOW", True)
+    assert "CPU" in result.message
 
 
 @pytest.mark.parametrize("word", ["hog", "abort std::bad_alloc", "kill SIGKILL"])
 def test_too_little_memory_is_told_from_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, word: str) -> None:
-    verdict = check(make_probe(Limits(memory_bytes=64 << 20)), tmp_path, word)
-    assert (verdict.ok, verdict.code, verdict.transient) == (False, "MODEL_TOO_LARGE", True)
+    result = check(make_probe(TrialLimits(memory_bytes=64 << 20)), tmp_path, word)
+    assert (result.ok, result.code, result.transient) == (False, "MODEL_TOO_LARGE", True)
 
 
 def test_a_runtime_that_takes_lack_of_memory_for_a_bad_file(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    probe = make_probe(Limits(memory_bytes=64 << 20))
-    verdict = check(probe, tmp_path, f"starve {128 << 20}")
-    assert (verdict.ok, verdict.code, verdict.transient) == (False, "MODEL_TOO_LARGE", True)
+    probe = make_probe(TrialLimits(memory_bytes=64 << 20))
+    result = check(probe, tmp_path, f"starve {128 << 20}")
+    assert (result.ok, result.code, result.transient) == (False, "MODEL_TOO_LARGE", True)
     assert check(probe, tmp_path, f"starve {1 << 20}").ok
 
 
 def test_a_refusal_is_the_runtimes_own(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    verdict = check(make_probe(), tmp_path, "refuse")
-    assert (verdict.code, verdict.message, verdict.hint) == ("MODEL_INVALID", "no such operator", "convert it again")
-    assert not verdict.transient
+    result = check(make_probe(), tmp_path, "refuse")
+    assert (result.code, result.message, result.hint) == ("MODEL_INVALID", "no such operator", "convert it again")
+    assert not result.transient
 
 
 def test_a_bug_of_ours_is_no_verdict_on_the_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    verdict = check(make_probe(), tmp_path, "bug")
-    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
-    assert "KeyError at " in verdict.detail
-    assert "trial_examiner.py" in verdict.detail
+    result = check(make_probe(), tmp_path, "bug")
+    assert (result.code, result.transient) == ("INTERNAL", True)
+    assert "KeyError at " in result.detail
+    assert "trial_examiner.py" in result.detail
 
 
 def test_a_flood_of_output_is_cut_to_its_end(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    verdict = check(make_probe(), tmp_path, "flood")
-    assert verdict.ok
-    assert verdict.detail.endswith("the end")
-    assert len(verdict.detail) <= 2048
+    result = check(make_probe(), tmp_path, "flood")
+    assert result.ok
+    assert result.detail.endswith("the end")
+    assert len(result.detail) <= 2048
 
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_leaving_without_a_word_is_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, status: int) -> None:
-    verdict = check(make_probe(), tmp_path, f"leave {status}")
-    assert (verdict.code, verdict.transient) == ("MODEL_CRASHED", False)
-    assert f"status {status}" in verdict.message
+    result = check(make_probe(), tmp_path, f"leave {status}")
+    assert (result.code, result.transient) == ("MODEL_CRASHED", False)
+    assert f"status {status}" in result.message
 
 
 @pytest.mark.parametrize("lie", ['{"batch": 0}', '{"batch": "many"}', '{"signatures": [7]}', '{"state": 1}'])
 def test_a_report_is_not_believed(make_probe: Callable[..., Probe], tmp_path: Path, lie: str) -> None:
-    verdict = check(make_probe(), tmp_path, f"lie {lie}")
-    assert (verdict.ok, verdict.code) == (False, "MODEL_CRASHED")
-    assert "no verdict" in verdict.message
+    result = check(make_probe(), tmp_path, f"lie {lie}")
+    assert (result.ok, result.code) == (False, "MODEL_CRASHED")
+    assert "not a trial result" in result.message
 
 
 def test_a_trial_is_confined(make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LISTEN_FDS", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
         monkeypatch.setenv(name, "1")
-    verdict = check(make_probe(), tmp_path, f"tell {tmp_path / 'written'}")
-    found = json.loads(verdict.message)
+    result = check(make_probe(), tmp_path, f"tell {tmp_path / 'written'}")
+    found = json.loads(result.message)
     assert len(found["descriptors"]) <= 6  # 0, 1, 2, the model, the report, and the one that lists them
     assert (found["oom"], found["core"], found["cpu"], found["blas"]) == (1000, 0, LIMITS.cpu_s, "1")
     assert LIMITS.memory_bytes < found["address"] < LIMITS.memory_bytes + (1 << 30)
@@ -169,16 +169,16 @@ def test_trials_run_at_the_same_time(make_probe: Callable[..., Probe], tmp_path:
     probe = make_probe(parallel=2)
     (tmp_path / "meeting").mkdir()
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
-    assert [verdict.ok for verdict in verdicts] == [True, True]
+        results = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
+    assert [result.ok for result in results] == [True, True]
 
 
 def test_no_more_at_a_time_than_there_are_turns(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
-    probe = make_probe(Limits(wall_s=0.5), parallel=1)
+    probe = make_probe(TrialLimits(wall_s=0.5), parallel=1)
     (tmp_path / "meeting").mkdir()
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
-    assert "MODEL_TOO_SLOW" in [verdict.code for verdict in verdicts]
+        results = list(pool.map(lambda _: check(probe, tmp_path, f"meet {tmp_path / 'meeting'}"), range(2)))
+    assert "MODEL_TOO_SLOW" in [result.code for result in results]
 
 
 def test_many_threads_good_and_bad(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_many_threads_good_and_bad(make_probe: Callable[..., Probe], tmp_path: P
     words = ["ok", "kill SIGSEGV", "refuse", "leave 1"] * 5
     expected = ["", "MODEL_CRASHED", "MODEL_INVALID", "MODEL_CRASHED"] * 5
     with ThreadPoolExecutor(8) as pool:
-        assert [verdict.code for verdict in pool.map(lambda word: check(probe, tmp_path, word), words)] == expected
+        assert [result.code for result in pool.map(lambda word: check(probe, tmp_path, word), words)] == expected
     assert probe.restarts == 0
 
 
@@ -219,9 +219,9 @@ def test_a_trial_dies_with_the_helper(make_probe: Callable[..., Probe], tmp_path
 
 def test_a_model_that_kills_the_helper_ends_in_a_verdict(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     probe = make_probe()
-    verdict = check(probe, tmp_path, "parricide")
-    assert (verdict.ok, verdict.transient) == (False, True)
-    assert "died twice" in verdict.message
+    result = check(probe, tmp_path, "parricide")
+    assert (result.ok, result.transient) == (False, True)
+    assert "died twice" in result.message
     assert check(probe, tmp_path, "ok").ok
 
 
@@ -231,10 +231,10 @@ def test_helper_and_trial_die_with_the_daemon(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "model").write_text(f"hang {tmp_path / 'pids'}")
     daemon = f"""
 import os, threading
-from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
 from mmdaemon.store.blob import OpenBlob
-probe = Probe(Limits(), 1, "trial_examiner:examine", "trial_examiner:warm_up")
+probe = Probe(TrialLimits(), 1, "trial_examiner:examine", "trial_examiner:warm_up")
 probe.start()
 print(probe.pid, flush=True)
 probe.check(OpenBlob("a", os.open({str(tmp_path / "model")!r}, os.O_RDONLY), 1), 1)
@@ -256,7 +256,7 @@ def test_the_helper_dies_with_the_daemon_even_if_somebody_holds_its_socket(
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     daemon = """
 import os, subprocess
-from mmdaemon.probe.limit import Limits
+from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.process import HelperProcess
 helper = HelperProcess.start("trial_examiner:examine", "trial_examiner:warm_up")
 holder = subprocess.Popen(["sleep", "60"], pass_fds=[helper.control.fileno()], stdout=subprocess.DEVNULL)
@@ -294,8 +294,8 @@ def test_stop_ends_what_is_under_way_and_start_begins_again(make_probe: Callable
         child = only_pid(tmp_path / "pids")
         probe.stop()
         probe.stop()
-        verdict = pending.result()
-    assert (verdict.code, verdict.transient) == ("INTERNAL", True)
+        result = pending.result()
+    assert (result.code, result.transient) == ("INTERNAL", True)
     wait_until(lambda: not is_alive(child))
     assert not check(probe, tmp_path, "ok").ok
     probe.start()
@@ -308,9 +308,9 @@ def test_a_helper_that_does_not_come_up_is_said(
 ) -> None:
     monkeypatch.setenv("TRIAL_WARM_UP", "crash")
     probe = make_probe()
-    verdict = check(probe, tmp_path, "ok")
-    assert (verdict.ok, verdict.code, verdict.transient) == (False, "INTERNAL", True)
-    assert "does not come up (status -11)" in verdict.message
+    result = check(probe, tmp_path, "ok")
+    assert (result.ok, result.code, result.transient) == (False, "INTERNAL", True)
+    assert "does not come up (status -11)" in result.message
 
 
 def test_a_helper_that_died_while_it_warmed_up_is_replaced(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_helper_that_hangs_is_killed(
     make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mmdaemon.probe.probe._GRACE_S", 0.3)
-    probe = make_probe(Limits(wall_s=0.2))
+    probe = make_probe(TrialLimits(wall_s=0.2))
     assert check(probe, tmp_path, "ok").ok
     helper = probe.pid
     assert helper is not None

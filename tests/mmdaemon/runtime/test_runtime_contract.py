@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from mmconvert.pack.seal import seal
-from mmdaemon.runtime.batching import BATCH
-from mmdaemon.runtime.examine import examine
 from mmdaemon.runtime.interface import Traits
-from mmdaemon.runtime.selection import select_runtime
-from mmdaemon.runtime.subgraph import Subgraph
+from mmdaemon.runtime.tflite.selection import select_runtime
+from mmdaemon.runtime.tflite.subgraph import Subgraph
+from mmdaemon.runtime.trial.batching import BATCH
+from mmdaemon.runtime.trial.examine import examine
 from mmwire.errors import MmError, RequestError
 from mmwire.tflite import ModelState
 from rig import tiny_tflite as tiny

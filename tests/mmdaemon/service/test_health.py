@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mmdaemon.pool.pool import Pool
-from mmdaemon.scheduler.deployment import Deployment
-from mmdaemon.scheduler.request import Request
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.request import Request
 from mmdaemon.service.health import Health
 from mmwire.errors import MmError
 from mmwire.tensor import SignatureSpec, TensorSpec
@@ -80,23 +80,23 @@ class World:
         self.now = float(int(time.monotonic()))  # sums and differences of whole seconds are exact
         self.listener = FakeListener()
         self.looker = FakeLooker(self.now)
-        self.pool = Pool(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
         self.instance = StuckInstance()
         self.replies = Replies()
         deployment = Deployment("kws", 3, {SPEC.name: SPEC}, 1, 1, [self.instance], max_run_s=max_run_s)
-        with self.pool.scheduler() as scheduler:
+        with self.dispatcher.scheduler() as scheduler:
             scheduler.publish(deployment)
-        self.health = Health(self.listener, self.pool, self.looker, INTERVAL_S, MAX_RUN_S)
+        self.health = Health(self.listener, self.dispatcher, self.looker, INTERVAL_S, MAX_RUN_S)
         self._thread: threading.Thread | None = None
 
     def start_run(self) -> None:
         """Have a thread compute; its invocation counts from ``now``."""
         request = Request(self.replies, 7, "kws", SPEC, b"1234", self.now)
-        lease = self.pool.submit(request, self.now, True)
-        self._thread = threading.Thread(target=self.pool.work, args=(lease,))
+        lease = self.dispatcher.submit(request, self.now, True)
+        self._thread = threading.Thread(target=self.dispatcher.work, args=(lease,))
         self._thread.start()
         assert self.instance.entered.wait(LIMIT_S)
-        [lease] = self.pool.at_work()
+        [lease] = self.dispatcher.at_work()
         lease.invoked = self.now
 
     def end_run(self) -> None:
@@ -175,7 +175,7 @@ def test_a_model_may_have_a_limit_of_its_own(max_run_s: float) -> None:
 def test_every_row_of_a_request_has_the_limit_for_itself() -> None:
     world = World()
     world.start_run()
-    [lease] = world.pool.at_work()
+    [lease] = world.dispatcher.at_work()
     lease.invoked = world.now + MAX_RUN_S - 1  # the next row begins
     assert world.health.check(world.now + MAX_RUN_S + 1)
     assert not world.health.check(world.now + 2 * MAX_RUN_S)

@@ -1,0 +1,84 @@
+"""The requests that wait: whose turn it is, which deadline is next, how many bytes they hold."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Iterator
+
+from mmdaemon.dispatch.lane import Lane
+from mmdaemon.dispatch.request import Request
+
+
+class Backlog:
+    """Waiting requests over all lanes. Lanes take turns; a request leaves from anywhere in its lane.
+
+    Thread: under the dispatcher's monitor only.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.bytes = 0
+        self._round: deque[Lane] = deque()
+        self._deadlines: list[tuple[float, int, Request]] = []
+        self._sequence = 0
+        self._stale = 0  # entries of requests that wait no more
+
+    def __bool__(self) -> bool:
+        return self.requests > 0
+
+    def enter(self, lane: Lane, request: Request) -> None:
+        """Let a request wait in its lane."""
+        request.is_waiting = True
+        if not lane.waiting:
+            self._round.append(lane)
+        lane.waiting.append(request)
+        self.requests += 1
+        self.bytes += len(request.payload)
+        if request.deadline != math.inf:
+            self._sequence += 1
+            heapq.heappush(self._deadlines, (request.deadline, self._sequence, request))
+
+    def leave(self, lane: Lane, request: Request) -> bool:
+        """Take a request out of its lane; return whether it was waiting."""
+        if not request.is_waiting:
+            return False
+        request.is_waiting = False
+        lane.waiting.remove(request)
+        if not lane.waiting:
+            self._round.remove(lane)
+        self.requests -= 1
+        self.bytes -= len(request.payload)
+        if request.deadline != math.inf:
+            self._stale += 1
+            self._compact()
+        return True
+
+    def turns(self) -> Iterator[Lane]:
+        """Yield the lanes with waiting requests, the one whose turn it is first."""
+        return iter(tuple(self._round))
+
+    def end_turn(self, lane: Lane) -> None:
+        """Send a lane that was served to the end of the round, if it still waits."""
+        if lane.waiting:
+            self._round.remove(lane)
+            self._round.append(lane)
+
+    def first_expired(self, now: float) -> Request | None:
+        """Return one waiting request whose deadline has passed, None when there is none; it stays until it leaves."""
+        return self._deadlines[0][2] if self.next_deadline() <= now else None
+
+    def next_deadline(self) -> float:
+        """Return the earliest deadline among the waiting requests, in monotonic seconds."""
+        while self._deadlines and not self._deadlines[0][2].is_waiting:
+            heapq.heappop(self._deadlines)
+            self._stale -= 1
+        return self._deadlines[0][0] if self._deadlines else math.inf
+
+    def _compact(self) -> None:
+        """Let go of those that left before their deadline, inputs and all, before they outnumber those that wait."""
+        if self._stale * 2 > len(self._deadlines):
+            self._deadlines = [entry for entry in self._deadlines if entry[2].is_waiting]
+            heapq.heapify(self._deadlines)
+            self._stale = 0

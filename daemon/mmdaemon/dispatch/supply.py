@@ -1,0 +1,97 @@
+"""The instances of deployments: asked for, taken back, lost, closed. Plain data; the scheduler decides when.
+
+A lost instance is replaced at once. When that fails, or the next one is lost too before it ran anything, the one after
+waits for a pause that doubles; while there is no other, the model's requests are refused as retryable.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from mmdaemon.dispatch.deployment import Deployment
+from mmwire.errors import CapacityError
+
+_PAUSE_S = 1.0
+_PAUSE_MOST_S = 60.0
+
+
+class Effects(Protocol):
+    """What is asked for. Called under the monitor: implementations only take note."""
+
+    def grow(self, deployment: Deployment) -> None:
+        """Load one more instance, then call ``on_grown`` or ``on_not_grown``."""
+
+    def close(self, instance: Any) -> None:
+        """Close an instance that nobody will lease again."""
+
+
+class Supply:
+    """Keeps count of instances.
+
+    Thread: under the dispatcher's monitor only.
+    """
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+
+    def grow(self, deployment: Deployment) -> None:
+        """Ask for one more."""
+        deployment.growing += 1
+        self._effects.grow(deployment)
+
+    def on_grown(self, deployment: Deployment, instance: Any, now: float) -> None:
+        """Take the one that was asked for."""
+        deployment.growing -= 1
+        deployment.instances += 1
+        deployment.last_used = now
+        self.take_back(deployment, instance)
+
+    def on_not_grown(self, deployment: Deployment, why: str, now: float) -> None:
+        """Take note that the one that was asked for cannot be had."""
+        deployment.growing -= 1
+        if deployment.instances:
+            deployment.max_instances = deployment.instances  # do not ask again and again for what cannot be had
+        else:
+            _set_back(deployment, why, now)
+
+    def take_back(self, deployment: Deployment, instance: Any) -> None:
+        """Let an instance be leased again, or close it when its deployment was retired."""
+        deployment.idle.append(instance)
+        if deployment.is_retired:
+            self.close_idle(deployment)
+
+    def drop(self, deployment: Deployment, instance: Any, now: float) -> None:
+        """Do without one that was lost."""
+        deployment.instances -= 1
+        self._effects.close(instance)
+        if deployment.is_retired:
+            return
+        _set_back(deployment, "its process ends", now)
+        if not deployment.growing and now >= deployment.pause_until:
+            self.grow(deployment)
+
+    def close_idle(self, deployment: Deployment) -> None:
+        """Close every instance that is not leased."""
+        deployment.instances -= len(deployment.idle)
+        for instance in deployment.idle:
+            self._effects.close(instance)
+        deployment.idle.clear()
+
+    def refusal(self, deployment: Deployment, now: float) -> CapacityError | None:
+        """Return why a request need not wait for an instance; None when there is one, or will be."""
+        if deployment.instances or deployment.growing or now >= deployment.pause_until:
+            return None
+        return CapacityError(
+            "INSTANCE_LOST",
+            f"no instance of {deployment.name!r} after {deployment.setbacks} tries: {deployment.setback}",
+            f"the next try is in {deployment.pause_until - now:.0f} s; the daemon's log has the details",
+        )
+
+
+def _set_back(deployment: Deployment, why: str, now: float) -> None:
+    """Count one more failure in a row, and pause after the second."""
+    deployment.setbacks += 1
+    deployment.setback = why
+    pause_s = min(_PAUSE_S * 2.0 ** min(deployment.setbacks - 2, 10), _PAUSE_MOST_S)
+    deployment.pause_until = now + pause_s if deployment.setbacks > 1 else -math.inf

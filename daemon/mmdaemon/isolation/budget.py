@@ -1,0 +1,91 @@
+"""The budget: processes that nobody uses are stopped until their next request, so that others have the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.scheduler import Scheduler
+from mmdaemon.log.logger import LOG, about
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A deployment whose processes all idle.
+
+    Attributes:
+        memory_bytes: Of them together.
+        idle_s: For how long nobody has used it.
+    """
+
+    deployment: Deployment
+    memory_bytes: int
+    idle_s: float
+
+
+def choose(candidates: Sequence[Candidate], taken_bytes: int, total_bytes: int, idle_s: float) -> list[Deployment]:
+    """Return what is to be stopped: what idles for too long, then what idled longest until the rest fits.
+
+    Args:
+        candidates: What could be.
+        taken_bytes: By all processes, busy ones included.
+        total_bytes: What they may take.
+        idle_s: How long one may idle; 0 = for ever.
+    """
+    chosen: list[Deployment] = []
+    for candidate in sorted(candidates, key=lambda candidate: candidate.idle_s, reverse=True):
+        if taken_bytes > total_bytes or (idle_s and candidate.idle_s >= idle_s):
+            chosen.append(candidate.deployment)
+            taken_bytes -= candidate.memory_bytes
+    return chosen
+
+
+class Budget:
+    """Applies it.
+
+    Args:
+        scheduler: Gives the scheduler under its monitor.
+        total_bytes: What all processes may take together.
+        idle_s: How long one may idle; 0 = for ever.
+
+    Thread: one at a time.
+    """
+
+    def __init__(
+        self, scheduler: Callable[[], AbstractContextManager[Scheduler]], total_bytes: int, idle_s: float
+    ) -> None:
+        self._scheduler = scheduler
+        self._total_bytes = total_bytes
+        self._idle_s = idle_s
+
+    def tidy(self, taken_bytes: int, now: float) -> None:
+        """Stop what has to be.
+
+        Args:
+            taken_bytes: Memory of all processes.
+            now: Monotonic seconds.
+        """
+        idle: list[tuple[Deployment, list[Any]]] = []
+        with self._scheduler() as scheduler:
+            for lane in scheduler.lanes.values():
+                deployment = lane.deployment
+                if deployment is not None and deployment.is_on_demand and deployment.idle:
+                    idle.append((deployment, list(deployment.idle)))
+        candidates = [
+            Candidate(deployment, sum(one.memory_bytes() for one in instances), now - deployment.last_used)
+            for deployment, instances in idle
+        ]
+        for deployment in choose(candidates, taken_bytes, self._total_bytes, self._idle_s):
+            with self._scheduler() as scheduler:
+                is_stopped = scheduler.evict(deployment)
+            if is_stopped:
+                taken_mb = taken_bytes // _MIB
+                extra = about(deployment.name, deployment.version)
+                LOG.info(
+                    "%s is stopped until its next request; %d MiB were taken", deployment.name, taken_mb, extra=extra
+                )

@@ -1,0 +1,155 @@
+"""What the daemon and a child say to each other: one JSON object a packet, the tensors beside it in the arena.
+
+::
+
+    daemon -> child   Order (attached: the model)     child -> daemon   {"facts": ...} or {"error": MmError.as_dict()}
+    daemon -> child   Run                             child -> daemon   Ran, or {"error": ...}
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmwire.errors import MmError, error_from_dict
+from mmwire.tensor import Shape
+
+_PACKET_BYTES = 256 * 1024  # the kernel takes 208 KB in one packet
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Load one model.
+
+    Attributes:
+        opener: ``module:function`` that loads it; see ``child.Opener``.
+        threads: Threads of one invocation.
+        batch: ``Traits.batch``.
+        state: ``Traits.state``.
+        device: Where TensorFlow computes: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        scratch: An empty folder for the files of a SavedModel; the daemon removes it.
+        memory_bytes: Memory that the child may take; 0 = no limit of its own.
+    """
+
+    opener: str
+    threads: int
+    batch: int
+    state: str
+    device: str
+    scratch: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Compute one request, whose inputs lie at the start of the arena.
+
+    Attributes:
+        size: Bytes of the inputs.
+    """
+
+    signature: str
+    size: int
+    rows: int
+    shapes: list[list[int]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The outputs of one request.
+
+    Attributes:
+        begin: Where the first one lies in the arena; the others follow it.
+        sizes: Bytes of each.
+        shapes: Their shapes, when they do not follow from the spec and the rows.
+    """
+
+    begin: int
+    sizes: list[int]
+    shapes: list[list[int]] | None
+
+    def answer_shapes(self) -> tuple[Shape, ...] | None:
+        """Return the shapes as ``Answer`` has them."""
+        return None if self.shapes is None else tuple(tuple(shape) for shape in self.shapes)
+
+
+class Channel:
+    """One end of the connection between the daemon and a child.
+
+    Args:
+        sock: A sequenced-packet socket; this object's to close.
+
+    Thread: one at a time; ``shut_down`` any.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        # recv() of as much would fetch that much memory each time: 17 us a packet, several times that with cold caches.
+        self._room = mmap.mmap(-1, _PACKET_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+    def fileno(self) -> int:
+        """Return the descriptor: readable when the other side has said something, or is gone."""
+        return self._sock.fileno()
+
+    def send(self, message: Order | Run | Ran | Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """Send one packet.
+
+        Raises:
+            OSError: The other side is gone.
+        """
+        if not isinstance(message, Mapping):
+            message = {name: getattr(message, name) for name in message.__slots__}
+        data = _encode(message).encode()
+        if descriptors:
+            socket.send_fds(self._sock, [data], descriptors)
+        else:
+            self._sock.send(data)
+
+    def receive(self) -> dict[str, Any] | None:
+        """Receive one packet; None when the other side is gone.
+
+        Raises:
+            OSError: The connection broke.
+            ValueError: Not a message.
+        """
+        size = self._sock.recv_into(self._room)
+        if not size:
+            return None
+        fields = json.loads(self._room[:size].decode())
+        if not isinstance(fields, dict):
+            raise ValueError("a message is an object")
+        return fields
+
+    def receive_order(self) -> tuple[Order, int] | None:
+        """Receive an order with the descriptor of its model; None when the daemon is gone.
+
+        Raises:
+            OSError, ValueError: See ``receive``.
+        """
+        data, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET_BYTES, 1)
+        if not data:
+            return None
+        [model] = descriptors
+        return Order(**json.loads(data)), model
+
+    def shut_down(self) -> None:
+        """End the conversation: both sides see the other gone.
+
+        Raises:
+            OSError: It had ended.
+        """
+        self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connection. Idempotent."""
+        self._sock.close()
+
+
+def error_of(message: dict[str, Any]) -> MmError | None:
+    """Return the error that a reply carries, None for a good one."""
+    return error_from_dict(message["error"]) if "error" in message else None

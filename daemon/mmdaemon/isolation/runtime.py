@@ -1,0 +1,181 @@
+"""The executor: a ``Runtime`` whose instances are processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdaemon.isolation.instance import ProcessInstance
+from mmdaemon.isolation.memory import too_large
+from mmdaemon.isolation.packet import Order, error_of
+from mmdaemon.isolation.process import ChildProcess
+from mmdaemon.isolation.warden import Warden
+from mmdaemon.log.logger import LOG
+from mmdaemon.runtime.interface import Traits
+from mmwire.errors import InternalError, MmError, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLimits:
+    """Of one child.
+
+    Attributes:
+        memory_bytes: Memory that it may take; 0 = no limit of its own.
+        start_s: How long it may take until its model has answered for the first time.
+    """
+
+    memory_bytes: int
+    start_s: float
+
+
+class ProcessRuntime:
+    """Loads models in processes of their own.
+
+    Args:
+        name: Of the distribution that runs them, for people.
+        version: Of it.
+        opener: ``module:function`` that loads a model in the child; see ``child.Opener``.
+        device: Where TensorFlow computes.
+        scratch: A folder for what a child unpacks.
+        warden: Watches the children.
+        turns: How many may start at the same time.
+        limits: Of each.
+        on_lost: Called with an instance whose process ended though nobody told it to; from the warden's thread.
+
+    Thread: any for every method.
+    """
+
+    caution = ""
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        opener: str,
+        device: str,
+        scratch: Path,
+        warden: Warden,
+        turns: threading.Semaphore,
+        limits: ProcessLimits,
+        on_lost: Callable[[ProcessInstance], object],
+    ) -> None:
+        self.name = name
+        self.version = version
+        self._opener = opener
+        self._device = device
+        self._scratch = scratch
+        self._warden = warden
+        self._turns = turns
+        self._limits = limits
+        self._on_lost = on_lost
+
+    def load(self, path: str, threads: int, traits: Traits) -> ProcessInstance:
+        """Start a process and have it load a model; see ``Runtime.load``.
+
+        Raises:
+            MmError: Also ``MODEL_CRASHED``, ``MODEL_TOO_LARGE``, ``MODEL_TOO_SLOW``: what became of the process;
+                ``STORE_FAILED``: its files could not be laid out.
+        """
+        with self._turns:
+            try:
+                scratch = Path(tempfile.mkdtemp(prefix="executor-", dir=self._scratch))
+            except OSError as error:
+                raise ModelError(
+                    "STORE_FAILED",
+                    f"there is no place to unpack the model in {self._scratch}: {error.strerror}",
+                    "free some space there",
+                    retryable=True,
+                ) from None
+            try:
+                order = Order(
+                    self._opener,
+                    threads,
+                    traits.batch,
+                    str(traits.state),
+                    self._device,
+                    str(scratch),
+                    self._limits.memory_bytes,
+                )
+                return self._start(path, order)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _start(self, path: str, order: Order) -> ProcessInstance:
+        child = ChildProcess.start()
+        instances: list[ProcessInstance] = []
+        self._warden.watch(child, lambda: self._on_end(child, instances))
+        try:
+            instance = ProcessInstance(child, self._ask(child, path, order))
+        except BaseException:
+            child.stop()
+            child.close()
+            raise
+        instances.append(instance)
+        LOG.debug("process %d runs %s", child.pid, child.subject, extra=child.about())
+        return instance
+
+    def _ask(self, child: ChildProcess, path: str, order: Order) -> dict[str, Any]:
+        """Have the child load the model; return its facts."""
+        model = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):  # one that has ended already is seen below
+                child.send(order, (model,))
+        finally:
+            os.close(model)
+        timer = threading.Timer(self._limits.start_s, child.kill)
+        timer.daemon = True
+        timer.start()
+        message = child.receive()
+        timer.cancel()
+        if message is None:
+            raise self._failure(child)
+        error = error_of(message)
+        if error is not None:
+            raise error
+        facts: dict[str, Any] = message["facts"]
+        return facts
+
+    def _failure(self, child: ChildProcess) -> MmError:
+        """Return what became of a child that ended before it had loaded its model."""
+        was_killed = child.was_told
+        if not child.ended.wait(5.0):
+            return InternalError("INTERNAL", "the model's process closed its connection", retryable=True)
+        error: MmError
+        if was_killed:
+            limit_s = self._limits.start_s
+            message = f"the model's process did not answer within {limit_s:g} s"
+            error = ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
+        elif child.is_starved:
+            error = too_large(self._limits.memory_bytes)
+        else:
+            message = f"the model's process {child.how} while it loaded"
+            error = ModelError("MODEL_CRASHED", message, "the log has the rest")
+        _log_end(child, error)
+        return error
+
+    def _on_end(self, child: ChildProcess, instances: list[ProcessInstance]) -> None:
+        if child.was_told:
+            return
+        for instance in instances:
+            _log_end(child)
+            self._on_lost(instance)
+
+
+def _log_end(child: ChildProcess, error: MmError | None = None) -> None:
+    """Log how a process ended that nobody wanted to end."""
+    last_words = child.detail or "none"
+    LOG.warning(
+        "the process of %s (%d) %s; its last words: %s",
+        child.subject,
+        child.pid,
+        child.how,
+        last_words,
+        extra=child.about(error),
+    )

@@ -1,0 +1,111 @@
+"""The log: one line an event, readable in a terminal and in the journal.
+
+Under systemd it goes to the journal with fields (``log/journal.py``), else to stderr with the time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdaemon.log.journal import JOURNAL_SOCKET, JournalHandler, PriorityFormatter, leads_to_journal
+from mmwire.errors import MmError
+
+LOG = logging.getLogger("mmdaemon")
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def set_up_log(level: str) -> None:
+    """Send the log where it belongs at a level of ``LEVELS``; may be called again to change the level."""
+    LOG.setLevel(level.upper())
+    if not LOG.handlers:
+        LOG.addHandler(log_handler(os.environ))
+        LOG.propagate = False
+
+
+def log_handler(environment: Mapping[str, str], journal: Path = JOURNAL_SOCKET) -> logging.Handler:
+    """Return what writes the log: fields for the journal, priorities where only stderr leads there, else the time."""
+    stream = logging.StreamHandler(sys.stderr)
+    if not leads_to_journal(stream.stream.fileno(), environment):
+        stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        return stream
+    stream.setFormatter(PriorityFormatter("%(message)s"))
+    return JournalHandler(journal, stream) if journal.is_socket() else stream
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a thread works on, for code that is not told its name: a runtime loads a file, whosever it is."""
+
+    model: str = ""
+    version: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.model} version {self.version}" if self.model else "a model"
+
+
+_subject: ContextVar[Subject] = ContextVar("subject", default=Subject())  # noqa: B039 - it is frozen
+
+
+@contextmanager
+def working_on(model: str, version: int) -> Iterator[None]:
+    """Let ``subject`` return this in the block, in this thread."""
+    token = _subject.set(Subject(model, version))
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+def subject() -> Subject:
+    """Return what this thread works on."""
+    return _subject.get()
+
+
+def about(
+    model: str = "",
+    version: int = 0,
+    request: int | None = None,
+    error: BaseException | None = None,
+    signature: str = "",
+) -> dict[str, dict[str, object]]:
+    """Return the ``extra`` of a log line: what it is about, as fields of the journal.
+
+    Args:
+        model: Its name: MODEL.
+        version: Its version: VERSION.
+        request: The caller's number of it: REQUEST.
+        error: What went wrong, by its code: ERROR_CODE.
+        signature: Which of the model's: SIGNATURE.
+    """
+    fields: dict[str, object] = {}
+    if model:
+        fields["MODEL"] = model
+    if version:
+        fields["VERSION"] = version
+    if request is not None:
+        fields["REQUEST"] = request
+    if signature:
+        fields["SIGNATURE"] = signature
+    if error is not None:
+        fields["ERROR_CODE"] = error.code if isinstance(error, MmError) else "INTERNAL"
+    return {"about": fields}
+
+
+def log_bug(
+    doing: str,
+    error: BaseException,
+    model: str = "",
+    version: int = 0,
+    request: int | None = None,
+    signature: str = "",
+) -> None:
+    """Log a bug of ours with its traceback; the only place where one is printed."""
+    extra = about(model, version, request, error, signature)
+    LOG.error("bug while %s; please report it", doing, exc_info=error, extra=extra)

@@ -1,0 +1,140 @@
+"""What a trial leaves behind becomes its result: the bytes in the pipe, the exit status, the reason of a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmdaemon.probe.trial import PHASE, too_large
+from mmdaemon.store.trial import TrialResult
+from mmwire.errors import CODES, InternalError, MmError, ModelError
+
+DETAIL_BYTES = 2048
+REPORT_BYTES = 1024 * 1024  # signatures of any real model take a few KB
+
+# Of a C++ runtime that got no memory; it then aborts.
+_OUT_OF_MEMORY = ("std::bad_alloc", "std::length_error", "Cannot allocate memory", "out of memory")
+
+
+# No fault of a model raises these: a supervisor stops the daemon with everything around it.
+_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+@dataclass(slots=True)
+class Remains:
+    """What a trial left.
+
+    Attributes:
+        limit_s: Its wall limit.
+        report: What it wrote on its pipe, up to ``REPORT_BYTES``.
+        noise: The end of its standard output and error.
+        timed_out: Whether it was killed for its wall limit.
+    """
+
+    limit_s: float
+    report: bytearray = field(default_factory=bytearray)
+    noise: bytearray = field(default_factory=bytearray)
+    timed_out: bool = False
+
+    def on_report(self, data: bytes) -> None:
+        """Take in a piece of the report; what is too much is dropped."""
+        self.report += data[: max(0, REPORT_BYTES - len(self.report))]
+
+    def on_noise(self, data: bytes) -> None:
+        """Take in a piece of the noise; the end of it is kept."""
+        self.noise += data
+        del self.noise[:-DETAIL_BYTES]
+
+    def result(self, status: int) -> TrialResult:
+        """Return the result of a trial that has ended.
+
+        1. Killed for its wall limit: too slow.
+        2. Killed by a signal: by the kernel for its CPU limit, too slow; for memory, too large; else it crashed.
+        3. It reported: what it said, if that is a result at all.
+        4. It ended without a word.
+
+        Args:
+            status: As ``os.waitpid`` gives it.
+        """
+        phase, said = self._lines()
+        detail = self.noise.decode("utf-8", "replace").strip()
+        if self.timed_out:  # 1
+            return _refused(_too_slow(f"{self.limit_s:g} s"), phase, detail)
+        if os.WIFSIGNALED(status):  # 2
+            return _refused(self._killed(signal.Signals(os.WTERMSIG(status)), phase, detail), phase, detail)
+        if said is not None:  # 3
+            return _reported(said, phase, detail)
+        number = os.waitstatus_to_exitcode(status)  # 4
+        return _refused(_crashed(f"made its process exit with status {number}", phase), phase, detail)
+
+    def _lines(self) -> tuple[str, str | None]:
+        phase, said = "start", None
+        for line in self.report.decode("utf-8", "replace").split("\n")[:-1]:
+            if line.startswith(PHASE):
+                phase = line.removeprefix(PHASE)[:40]
+            else:
+                said = line
+        return phase, said
+
+    def _killed(self, number: signal.Signals, phase: str, detail: str) -> MmError:
+        if number == signal.SIGXCPU:
+            return _too_slow("its share of CPU time")
+        if number in _FROM_OUTSIDE:
+            return InternalError("INTERNAL", f"somebody ended the trial with {number.name}", retryable=True)
+        starved = number == signal.SIGABRT and any(text in detail for text in _OUT_OF_MEMORY)
+        if starved or number == signal.SIGKILL:  # nobody but the kernel's OOM killer sends that one
+            return too_large()
+        return _crashed(f"was killed by {number.name}", phase)
+
+
+def not_tried(why: str) -> TrialResult:
+    """Return the result of a trial that did not take place, through no fault of the model."""
+    return TrialResult(False, "INTERNAL", f"the model was not tried: {why}", "it is tried again later", transient=True)
+
+
+def starved(result: TrialResult) -> TrialResult:
+    """Return the trial result of a model that was refused only for lack of memory."""
+    return _refused(too_large(), result.phase, result.detail)
+
+
+def _too_slow(limit: str) -> ModelError:
+    return ModelError(
+        "MODEL_TOO_SLOW",
+        f"trying the model took more than {limit}",
+        "it is tried again later; raise the limit if the box is this slow",
+        retryable=True,
+    )
+
+
+def _crashed(how: str, phase: str) -> ModelError:
+    return ModelError(
+        "MODEL_CRASHED",
+        f"the process that tried the model {how} (phase: {phase})",
+        "the file is damaged or uses an operator that this runtime cannot run; convert it again",
+    )
+
+
+def _refused(error: MmError, phase: str, detail: str) -> TrialResult:
+    return TrialResult(
+        False, error.code, error.message, error.hint, transient=error.retryable, phase=phase, detail=detail
+    )
+
+
+def _reported(line: str, phase: str, detail: str) -> TrialResult:
+    try:
+        said = json.loads(line)
+        fields: dict[str, Any] = {"phase": phase, "detail": detail}
+        if "error" in said:
+            error = said["error"]
+            if error.get("code") not in CODES:
+                raise ValueError("no such code")
+            fields |= {"ok": False, "code": error["code"], "message": error["message"], "hint": error["hint"]}
+            fields["transient"] = error["retryable"] or error["code"] == "INTERNAL"
+        else:
+            fields = {**said["ok"], **fields, "ok": True}
+        return TrialResult.from_dict(fields)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return _refused(_crashed("reported something that is not a trial result", phase), phase, detail)

@@ -1,0 +1,1 @@
+"""Full TensorFlow: a SavedModel as traced functions, in a process of its own."""

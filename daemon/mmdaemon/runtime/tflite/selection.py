@@ -1,0 +1,53 @@
+"""Which runtime this box uses, and why."""
+
+from __future__ import annotations
+
+import platform
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mmwire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmdaemon.runtime.tflite.interpreter import InterpreterRuntime
+
+_LITERT_MACHINES = ("x86_64", "aarch64", "arm64")  # those that its wheels are for
+
+
+def select_runtime() -> tuple[InterpreterRuntime, str]:
+    """Return the best runtime that is installed, and why it is this one.
+
+    Raises:
+        ConfigError: ``CONFIG_INVALID``: none is installed, or the better one is and cannot be loaded.
+    """
+    # The imports cost 100 ms and 30 MB: only where a model runs.
+    if find_spec("ai_edge_litert") is not None:
+        try:
+            from mmdaemon.runtime.tflite.litert import LiteRt
+        except (ImportError, OSError) as error:
+            raise _broken("ai-edge-litert", error) from None
+        return LiteRt(), "the default, and installed"
+    if find_spec("tflite_runtime") is not None:
+        try:
+            from mmdaemon.runtime.tflite.tflite_runtime import TfliteRuntime
+        except (ImportError, OSError) as error:
+            raise _broken("tflite-runtime", error) from None
+        return TfliteRuntime(), f"ai-edge-litert is not installed{_where_litert_runs()}"
+    if platform.machine() in _LITERT_MACHINES:
+        raise ConfigError("CONFIG_INVALID", "no runtime is installed", "pip install ai-edge-litert")
+    raise ConfigError(
+        "CONFIG_INVALID",
+        f"no runtime is installed, and the better one, ai-edge-litert, has no wheel for {platform.machine()}",
+        "pip install 'mmdaemon[tflite-runtime]'; docs/runtimes.md says what is slower with it",
+    )
+
+
+def _where_litert_runs() -> str:
+    if platform.machine() in _LITERT_MACHINES:
+        return ", and would run here: pip install ai-edge-litert"
+    return f" and has no wheel for {platform.machine()}"
+
+
+def _broken(name: str, error: Exception) -> ConfigError:
+    text = " ".join(str(error).split())
+    return ConfigError("CONFIG_INVALID", f"{name} is installed and cannot be loaded: {text[:300]}", f"reinstall {name}")

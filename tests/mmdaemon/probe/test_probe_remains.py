@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from mmdaemon.probe.remains import DETAIL_BYTES, REPORT_BYTES, Remains, not_tried, starved
+from mmwire.errors import ModelError
+
+FACTS = {"signatures": [{"signature": "s", "inputs": [], "outputs": []}], "batch": 1, "state": "none"}
+
+
+def remains_of(*lines: str, noise: bytes = b"") -> Remains:
+    remains = Remains(1.5)
+    for line in lines:
+        remains.on_report(line.encode() + b"\n")
+    remains.on_noise(noise)
+    return remains
+
+
+def test_a_report_in_pieces() -> None:
+    remains = Remains(1.0)
+    for byte in f"phase load\nphase run\n{json.dumps({'ok': FACTS})}\n".encode():
+        remains.on_report(bytes([byte]))
+    result = remains.result(0)
+    assert (result.ok, result.phase) == (True, "run")
+
+
+def test_an_unfinished_line_is_not_read() -> None:
+    remains = Remains(1.0)
+    remains.on_report(json.dumps({"ok": FACTS}).encode())
+    assert remains.result(0).code == "MODEL_CRASHED"
+
+
+def test_a_death_counts_more_than_a_report() -> None:
+    remains = remains_of(json.dumps({"ok": FACTS}))
+    assert remains.result(int(signal.SIGSEGV)).code == "MODEL_CRASHED"
+    remains.timed_out = True
+    assert remains.result(int(signal.SIGKILL)).code == "MODEL_TOO_SLOW"
+
+
+@pytest.mark.parametrize(
+    ("number", "noise", "code"),
+    [
+        (signal.SIGXCPU, b"", "MODEL_TOO_SLOW"),
+        (signal.SIGKILL, b"", "MODEL_TOO_LARGE"),
+        (signal.SIGABRT, b"std::bad_alloc", "MODEL_TOO_LARGE"),
+        (signal.SIGABRT, b"Check failed", "MODEL_CRASHED"),
+        (signal.SIGSEGV, b"std::bad_alloc", "MODEL_CRASHED"),
+        (signal.SIGTERM, b"", "INTERNAL"),
+    ],
+)
+def test_signals(number: signal.Signals, noise: bytes, code: str) -> None:
+    result = remains_of("phase load", noise=noise).result(int(number))
+    assert (result.ok, result.code, result.phase) == (False, code, "load")
+    assert result.transient == (code != "MODEL_CRASHED")
+    assert isinstance(result.error(), ModelError) == (code != "INTERNAL")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "7",
+        "[]",
+        "{}",
+        "not JSON",
+        '{"ok": null}',
+        '{"ok": {"batch": 1}}',
+        '{"error": {}}',
+        '{"error": {"code": "NO_SUCH", "message": "", "hint": "", "retryable": false}}',
+        '{"error": {"code": "MODEL_INVALID"}}',
+        "[" * 100_000,
+    ],
+)
+def test_whatever_a_trial_says_is_a_verdict(said: str) -> None:
+    result = remains_of(said).result(0)
+    assert (result.ok, result.code) == (False, "MODEL_CRASHED")
+
+
+def test_a_trial_cannot_pass_off_its_error_as_good() -> None:
+    facts: dict[str, Any] = FACTS | {"ok": False, "phase": "fine", "detail": "all well"}
+    result = remains_of("phase run", json.dumps({"ok": facts}), noise=b"noise").result(0)
+    assert (result.ok, result.phase, result.detail) == (True, "run", "noise")
+
+
+def test_what_is_kept_is_bounded() -> None:
+    remains = Remains(1.0)
+    for _ in range(3):
+        remains.on_report(b"x" * REPORT_BYTES)
+        remains.on_noise(b"y" * DETAIL_BYTES)
+    assert (len(remains.report), len(remains.noise)) == (REPORT_BYTES, DETAIL_BYTES)
+
+
+def test_verdicts_that_no_trial_gave() -> None:
+    assert not_tried("no process").transient
+    refused = remains_of(
+        "phase load", json.dumps({"error": ModelError("MODEL_INVALID", "vague").as_dict()}), noise=b"n"
+    ).result(0)
+    assert (refused.code, refused.transient) == ("MODEL_INVALID", False)
+    large = starved(refused)
+    assert (large.code, large.transient, large.phase, large.detail) == ("MODEL_TOO_LARGE", True, "load", "n")
