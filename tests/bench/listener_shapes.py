@@ -64,7 +64,7 @@ class FakeControl:
 
 def _dispatcher() -> Dispatcher:
     dispatcher = Dispatcher(
-        CORES, 1024, 1 << 28, lambda deployment: dispatcher.on_grown(deployment, FakeInstance()), lambda _: None
+        CORES, 1024, 1 << 28, lambda deployment, on_grown: on_grown(deployment, FakeInstance()), lambda _: None
     )
     with dispatcher.scheduler() as scheduler:
         scheduler.publish(Deployment("m", 1, FakeInstance.signatures, 1, CORES, [FakeInstance()]))

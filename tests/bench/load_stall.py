@@ -71,7 +71,7 @@ def main() -> None:
         folder = Path(text)
         models = {name: make(folder / f"{name}.tflite", *size) for name, size in SIZES.items()}
         instance = runtime.load(str(models["tiny"]), 1, Traits())
-        dispatcher = Dispatcher(2, 1024, 1 << 28, lambda _: None, lambda _: None)
+        dispatcher = Dispatcher(2, 1024, 1 << 28, lambda *_: None, lambda _: None)
         with dispatcher.scheduler() as scheduler:
             scheduler.publish(Deployment("m", 1, instance.signatures, 1, 1, [instance]))
         path = folder / "s"

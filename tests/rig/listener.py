@@ -184,8 +184,8 @@ def rig(
     gate = Gate(is_open)
     limits = limits or FrameLimits()
 
-    def grow(deployment: Deployment) -> None:
-        dispatcher.on_grown(deployment, EchoInstance(gate, factor))
+    def grow(deployment: Deployment, on_grown: Callable[[Deployment, Any], None]) -> None:
+        on_grown(deployment, EchoInstance(gate, factor))
 
     dispatcher = Dispatcher(cores, max_queue, 1 << 26, grow, lambda _: None)
     with dispatcher.scheduler() as scheduler:

@@ -25,7 +25,7 @@ class Dispatcher:
         cores: What running invocations share.
         max_queue: Most waiting requests of a model that does not say otherwise.
         max_queued_bytes: Most bytes of waiting inputs.
-        grow: Loads one more instance, elsewhere, and hands it to ``on_grown``.
+        grow: Loads one more instance elsewhere, and calls the function with it, or with why there is none.
         dispose: Closes an instance, elsewhere.
 
     Thread: any, unless a method says otherwise. Nothing slow and no callback runs under the monitor.
@@ -36,7 +36,7 @@ class Dispatcher:
         cores: int,
         max_queue: int,
         max_queued_bytes: int,
-        grow: Callable[[Deployment], None],
+        grow: Callable[[Deployment, Callable[[Deployment, Any], None]], None],
         dispose: Callable[[Any], None],
     ) -> None:
         self._monitor = threading.Lock()
@@ -179,7 +179,7 @@ class Dispatcher:
             except Exception as bug:
                 _log_bug("refusing a request for", request, bug)  # the rest must not be lost with it
         for deployment in notes.grown:
-            self._grow(deployment)
+            self._grow(deployment, self.on_grown)
         for instance in notes.closed:
             self._dispose(instance)
 

@@ -29,8 +29,13 @@ def too_late() -> CapacityError:
     )
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a name looks like, None when it looks like none."""
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+
+
 def unknown(name: str, known: Iterable[str] = ()) -> RequestError:
-    """Return the error for a name that is no model's; the nearest of those that are is the hint."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "mmctl ls lists the models"
+    """Return the error for a name that no model has; the hint is the known name that it looks like."""
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}?" if near else "mmctl ls lists the models"
     return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", hint)

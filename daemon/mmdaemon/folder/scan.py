@@ -10,7 +10,7 @@ from pathlib import Path
 from mmdaemon.folder.opening import readable_identity
 from mmdaemon.folder.place import resolve_inside
 from mmdaemon.folder.refusal import bad_name, bad_suffix, conflict, not_a_file, shown, unreadable
-from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
+from mmdaemon.folder.snapshot import FolderSource, Problem, Sidecar, Snapshot
 from mmdaemon.folder.subfolder import scan_subfolder
 from mmwire.errors import MmError
 from mmwire.manifest import LABELS_SUFFIX, MODEL_SUFFIX, OPTIONS_SUFFIX, is_ignored, is_model_name
@@ -37,7 +37,7 @@ class _Look:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._sources: dict[str, list[Source]] = {}
+        self._sources: dict[str, list[FolderSource]] = {}
         self._problems: list[Problem] = []
 
     def on_entry(self, entry: str) -> None:
@@ -67,9 +67,9 @@ class _Look:
             raise not_a_file(path, stat.S_IFMT(place.lstat().st_mode))
         if not is_model_name(name):
             raise bad_name(name)
-        self._add(name, [Source(name, None, "tflite", place, readable_identity(place))])
+        self._add(name, [FolderSource(name, None, "tflite", place, readable_identity(place))])
 
-    def _add(self, name: str, sources: list[Source]) -> None:
+    def _add(self, name: str, sources: list[FolderSource]) -> None:
         if sources:
             self._sources.setdefault(name, []).extend(sources)
 
@@ -78,7 +78,7 @@ class _Look:
 
     def snapshot(self, entries: set[str]) -> Snapshot:
         """Return the findings, sidecars joined and conflicts named."""
-        sources: dict[str, list[Source]] = {}
+        sources: dict[str, list[FolderSource]] = {}
         for name, found in self._sources.items():
             versions = [source.version for source in found]
             if len(set(versions)) < len(versions) or (None in versions and len(versions) > 1):

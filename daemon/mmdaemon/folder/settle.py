@@ -21,17 +21,30 @@ class _Sight:
 class Settling:
     """Decides when a file is taken up.
 
-    Args:
-        settle_s: How long a whole file must have been still.
-        unfinished_s: How long any other must have been, before it is taken up and refused with its reason.
+    Files that one look does not ask about are forgotten when it ends.
 
     Thread: one.
     """
 
-    def __init__(self, settle_s: float = 0.2, unfinished_s: float = 5.0) -> None:
-        self._settle_s = settle_s
-        self._unfinished_s = unfinished_s
+    def __init__(self) -> None:
+        self._settle_s = 0.0
+        self._unfinished_s = 0.0
         self._sights: dict[Hashable, _Sight] = {}
+        self._seen: set[Hashable] = set()
+
+    def begin_look(self, settle_s: float, unfinished_s: float) -> None:
+        """Begin a look at all files.
+
+        Args:
+            settle_s: How long a whole file must have been still.
+            unfinished_s: How long any other must have been, before it is taken up and refused with its reason.
+        """
+        self._settle_s, self._unfinished_s = settle_s, unfinished_s
+        self._seen.clear()
+
+    def end_look(self) -> None:
+        """Forget every file that was not asked about since ``begin_look``: it is gone, or taken up."""
+        self._sights = {key: sight for key, sight in self._sights.items() if key in self._seen}
 
     def observe(
         self,
@@ -57,6 +70,7 @@ class Settling:
             now: Monotonic seconds.
             wall_ns: The wall clock, comparable with the times of the identity.
         """
+        self._seen.add(key)
         sight = self._sights.get(key)
         if sight is None or sight.identity != identity:  # 1
             still_s = max(0, wall_ns - identity.changed_ns()) / _NS  # 2
@@ -66,7 +80,3 @@ class Settling:
             return True
         settled_at = sight.since + (self._settle_s if whole else self._unfinished_s)  # 4
         return True if now >= settled_at else settled_at
-
-    def forget(self, key: Hashable) -> None:
-        """Drop what is known of a file that is gone. Idempotent."""
-        self._sights.pop(key, None)

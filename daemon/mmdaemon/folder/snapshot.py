@@ -9,7 +9,7 @@ from typing import Literal
 from mmdaemon.folder.identity import FileIdentity
 from mmwire.errors import MmError
 
-Kind = Literal["tflite", "saved_model", "stored"]
+Kind = Literal["tflite", "saved_model"]
 Layout = Literal["flat", "versioned"]
 
 
@@ -22,13 +22,13 @@ class Sidecar:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One model file or SavedModel folder.
+class FolderSource:
+    """One model file or SavedModel folder, as it lies in the model folder.
 
     Attributes:
         name: The model's.
         version: The number of its folder; None where the layout gives none.
-        kind: What lies there; ``stored`` for bytes that only the store has.
+        kind: Whether a TFLite file or a SavedModel folder lies there.
         path: The model file or the SavedModel folder, with every symlink resolved.
         identity: Of the file, or of the whole folder.
         labels: ``NAME.labels.txt``.
@@ -80,7 +80,7 @@ class Snapshot:
 
     available: bool
     reason: str = ""
-    sources: dict[str, list[Source]] = field(default_factory=dict)
+    sources: dict[str, list[FolderSource]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     @property

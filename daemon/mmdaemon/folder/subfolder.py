@@ -10,7 +10,7 @@ from mmdaemon.folder.identity import FileIdentity
 from mmdaemon.folder.opening import readable_identity
 from mmdaemon.folder.place import listing, resolve_inside, status_of
 from mmdaemon.folder.refusal import bad_name, bad_place, bad_version
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmwire.errors import MmError
 from mmwire.manifest import (
     MODEL_FILE,
@@ -26,7 +26,7 @@ from mmwire.manifest import (
 class Findings:
     """What one subfolder holds; empty while somebody is still copying into it."""
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[FolderSource] = field(default_factory=list)
     problems: list[tuple[Path, MmError]] = field(default_factory=list)
 
 
@@ -48,7 +48,7 @@ def scan_subfolder(root: Path, name: str, path: Path) -> Findings:
 def _scan(findings: Findings, root: Path, name: str, folder: Path) -> None:
     entries = [entry for entry in listing(folder) if not is_ignored(entry)]
     if SAVED_MODEL_FILE in entries:
-        _on_saved_model(findings, root, Source(name, None, "saved_model", folder, tree_identity(folder)))
+        _on_saved_model(findings, root, FolderSource(name, None, "saved_model", folder, tree_identity(folder)))
     for entry in entries:
         path = folder / entry
         if entry.endswith(MODEL_SUFFIX):
@@ -69,9 +69,9 @@ def _on_version(findings: Findings, root: Path, name: str, path: Path) -> None:
             return
         if MODEL_FILE in entries:
             place = resolve_inside(root, folder / MODEL_FILE)
-            findings.sources.append(Source(name, version, "tflite", place, readable_identity(place)))
+            findings.sources.append(FolderSource(name, version, "tflite", place, readable_identity(place)))
         if SAVED_MODEL_FILE in entries:
-            _on_saved_model(findings, root, Source(name, version, "saved_model", folder, tree_identity(folder)))
+            _on_saved_model(findings, root, FolderSource(name, version, "saved_model", folder, tree_identity(folder)))
     except FileNotFoundError:
         return
     except MmError as error:
@@ -79,7 +79,7 @@ def _on_version(findings: Findings, root: Path, name: str, path: Path) -> None:
             findings.problems.append((path, error))
 
 
-def _on_saved_model(findings: Findings, root: Path, source: Source) -> None:
+def _on_saved_model(findings: Findings, root: Path, source: FolderSource) -> None:
     path = source.path / SAVED_MODEL_FILE
     try:
         readable_identity(resolve_inside(root, path))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmdaemon.folder.bundle import is_whole_bundle
 from mmdaemon.folder.opening import open_regular
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmwire.errors import MmError
 from mmwire.flatbuffer import Bytes
 from mmwire.tflite import outline
@@ -58,7 +58,7 @@ class PagedFile:
         return found + bytes(length - len(found))  # cut off since: a reader gets what it asked for, and no model
 
 
-def is_whole(source: Source) -> bool:
+def is_whole(source: FolderSource) -> bool:
     """Return whether a source is complete for all that can be told from its structure.
 
     A SavedModel is, if mmconvert made it and all its files are there. Any other never is: nothing in it tells whether

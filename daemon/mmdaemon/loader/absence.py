@@ -1,4 +1,4 @@
-"""What a request is told while nothing serves its model."""
+"""The errors that requests get while nothing serves their model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,3 @@ def quarantined(name: str, reason: MmError | None, serving: int = 0) -> RequestE
 def unloaded(name: str) -> RequestError:
     """Return the error for a model that its owner took out of memory."""
     return RequestError("MODEL_UNLOADED", f"model {name!r} was unloaded", f"mmctl load {name}")
-
-
-def unknown(name: str) -> RequestError:
-    """Return the error for a name that is no model's."""
-    return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")

@@ -1,203 +1,116 @@
-"""Bringing one source up: into the store, through the probe, into the runtime."""
+"""Bringing one candidate up: into the store, through a trial, into a runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mmdaemon.dispatch.deployment import Deployment
-from mmdaemon.folder.bundle import read_bundle
-from mmdaemon.folder.opening import open_regular
-from mmdaemon.folder.snapshot import Sidecar, Source
-from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.arrived import Arrived, Refused, Result
+from mmdaemon.loader.candidate import Candidate
 from mmdaemon.loader.instances import Instances, LoadSpec
-from mmdaemon.loader.records import Records
-from mmdaemon.loader.route import Policy, Way, is_to_be_converted
+from mmdaemon.loader.intake import Door, Intake
+from mmdaemon.loader.route import Way
 from mmdaemon.log.logger import LOG, about
-from mmdaemon.runtime.interface import Runtime, Traits
-from mmdaemon.store.archive import is_archive, require_files
-from mmdaemon.store.blob import Blobs, OpenBlob
-from mmdaemon.store.trial import TrialResult, TrialResults, trial_key
+from mmdaemon.registry.model import Facts
+from mmdaemon.runtime.interface import Instance, Runtime, Traits
+from mmdaemon.store.archive import is_archive
+from mmdaemon.store.blob import OpenBlob
+from mmdaemon.store.trial import TrialResult, trial_key
 from mmwire.errors import MmError, ModelError
-from mmwire.manifest import ModelOptions, parse_labels, parse_options, read_options
+from mmwire.manifest import ModelOptions
 from mmwire.tflite import ModelState
 
-# What of a model's facts people are shown.
+# What people are shown of what was found out about a model.
 _SHOWN = ("batch", "state", "load_ms", "run_us", "memory_bytes", "device", "compiled", "traced")
-_SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
 
-# Tries a blob in a throw-away process.
+# Tries a blob with so many threads in a throw-away process.
 Check = Callable[[OpenBlob, int], TrialResult]
-# Converts a SavedModel folder for a name; gives the file or folder that came of it, which is gone afterwards.
-Convert = Callable[[Path, str], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a model may take of the box.
+class Box:
+    """What models share on this box.
 
     Attributes:
-        cpu: Which kernels it runs on; part of the key of a verdict.
+        cores: How many there are.
+        cpu: Which kernels it runs; part of the key of a trial result.
+        runtimes: What runs a model, by the way that it goes.
     """
 
     cores: int
-    max_model_bytes: int
     cpu: str
+    runtimes: Mapping[Way, Runtime]
 
 
-class Arrival:
-    """``Arrivals``: store, probe, runtime, in this order.
+class Arrivals:
+    """Brings candidates up.
 
     Args:
-        records: What is known of every name.
-        blobs: Where bytes are kept.
-        verdicts: Of earlier trials.
+        door: Takes their bytes in.
         check: Tries a TFLite model.
-        convert: Turns a SavedModel folder into what mmconvert makes of it.
-        policy: Says what becomes of SavedModels.
-        runtimes: What runs a model, by the way it goes.
         instances: Loads and closes.
-        bounds: Of every model.
+        box: What models share.
 
     Thread: ``bring_up`` by any loader thread, one at a time for a name; the rest by any.
     """
 
-    def __init__(
-        self,
-        records: Records,
-        blobs: Blobs,
-        verdicts: TrialResults,
-        check: Check,
-        convert: Convert,
-        policy: Callable[[], Policy],
-        runtimes: Mapping[Way, Runtime],
-        instances: Instances,
-        bounds: Bounds,
-    ) -> None:
-        self.next_version = records.next_version
-        self.is_stored = records.is_stored
-        self.is_unloaded = records.is_unloaded
-        self.set_unloaded = records.set_unloaded
-        self.is_kept = records.is_kept
-        self.on_serving = records.on_serving
-        self.last_served = records.last_served
-        self._records = records
-        self._blobs = blobs
-        self._verdicts = verdicts
+    def __init__(self, door: Door, check: Check, instances: Instances, box: Box) -> None:
+        self._door = door
         self._check = check
-        self._convert = convert
-        self._policy = policy
-        self._runtimes = runtimes
         self._instances = instances
-        self._bounds = bounds
+        self._box = box
 
-    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
-        """Store, try, load and warm up; see ``Arrivals``."""
-        sha256 = ""
+    def bring_up(self, candidate: Candidate, number: int) -> Result:
+        """Store, try, load and warm up: slow, and never raises for what a file is.
+
+        Args:
+            candidate: What is to serve.
+            number: The version that it is, unless its bytes have one already.
+        """
+        blobs, sha256 = self._door.store.blobs, ""
         try:
-            store = self._way_to_the_store(source)
-            number, sha256 = self._records.known(source) or store(source)
-            options = self._options(source)
+            intake = self._door.intake(candidate)
+            number, sha256 = intake.known() or intake.copy()
+            options = intake.options()
             try:
-                blob = self._blobs.open(sha256)
+                blob = blobs.open(sha256)
             except ModelError:  # damaged, or collected since it last served
-                number, sha256 = store(source)
-                blob = self._blobs.open(sha256)
+                number, sha256 = intake.copy()
+                blob = blobs.open(sha256)
             try:
-                if source.kind == "stored":
-                    self._require_recallable(blob)
-                return self._load(source, number, blob, options)
+                result = self._load(intake, candidate.name, number, blob, options)
             except BaseException:
                 blob.close()
                 raise
+            if isinstance(result, Refused):
+                blob.close()
         except MmError as error:
-            self._blobs.release(sha256)
-            return Refused(error, number, sha256)
-
-    def write_down(self) -> None:
-        """Write down what was noted and remove the blobs and verdicts that nobody needs."""
-        if not self._records.write_down():
-            return
-        self._blobs.collect(self._records.blobs())
-        self._verdicts.collect(self._records.known_blobs())
+            result = Refused(error, number, sha256)
+        if isinstance(result, Refused):
+            blobs.release(sha256)
+        return result
 
     def discard(self, arrived: Arrived) -> None:
         """Close what was loaded and will not serve."""
         self._instances.discard(arrived.deployment)
 
-    def _way_to_the_store(self, source: Source) -> Callable[[Source], tuple[int, str]]:
-        """Return how a source's bytes get into the store.
-
-        Raises:
-            ModelError: ``MODEL_INVALID``: they do not, and why.
-        """
-        if source.kind == "stored":
-            return self._recall
-        self._require_size(source.identity.size)
-        if source.kind == "tflite":
-            return self._store
-        bundle = read_bundle(source.path)
-        if is_to_be_converted(source, bundle, self._policy()):
-            return self._store_converted
-        return partial(self._store, files=bundle.files if bundle else {})
-
-    def _require_size(self, size: int) -> None:
-        if size > self._bounds.max_model_bytes:
-            raise ModelError(
-                "MODEL_INVALID",
-                f"the model has {size} bytes, the limit is {self._bounds.max_model_bytes}",
-                "raise models.max_model_mb",
-            )
-
-    def _require_recallable(self, blob: OpenBlob) -> None:
-        """Hold what only the store has to what the configuration says now."""
-        self._require_size(blob.size)
-        if is_archive(blob.fd):  # what becomes of one depends on its folder, which is not here
-            raise ModelError(
-                "MODEL_INVALID", "what served last was a SavedModel folder; it is not taken from the store"
-            )
-
-    def _recall(self, source: Source) -> tuple[int, str]:
-        number = source.version or 0
-        return number, self._records.stored(source.name, number).sha256
-
-    def _options(self, source: Source) -> ModelOptions:
-        """Return the options of a model; where only the store has it, those that it served with."""
-        if source.kind == "stored":
-            return read_options(self._records.stored(source.name, source.version or 0).options)
-        return parse_options(_text(source.options)) if source.options else ModelOptions()
-
-    def _store(self, source: Source, files: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """Copy a source as it is, and hold it to the digests of its files."""
-        blob = self._blobs.ingest(source.path)
-        if files:
-            with self._blobs.open(blob.sha256) as stored:
-                require_files(stored.path, files)
-        return self._records.put(source, blob.sha256), blob.sha256
-
-    def _store_converted(self, source: Source) -> tuple[int, str]:
-        with self._convert(source.path, source.name) as output:
-            blob = self._blobs.ingest(output)
-        return self._records.put(source, blob.sha256), blob.sha256
-
-    def _load(self, source: Source, number: int, blob: OpenBlob, options: ModelOptions) -> Arrived:
-        sidecar = _labels(source)  # first: nothing is loaded in vain
+    def _load(self, intake: Intake, name: str, number: int, blob: OpenBlob, options: ModelOptions) -> Result:
+        intake.check(blob)
+        sidecar = intake.labels()  # first: nothing is loaded in vain
         way = _way(blob, options)
-        runtime = self._runtimes[way]
-        cores = self._bounds.cores
+        runtime, cores = self._box.runtimes[way], self._box.cores
         threads = min(options.threads or (cores if way is Way.TENSORFLOW else 1), cores)
-        verdict = None if way is Way.TENSORFLOW else self._verdict(blob, threads)
-        traits = Traits(verdict.batch, ModelState(verdict.state)) if verdict is not None else Traits()
-        spec = LoadSpec(source.name, number, runtime, blob, threads, traits)
+        trial = None if way is Way.TENSORFLOW else self._try(blob, threads)
+        if trial is not None and not trial.ok:
+            return Refused(trial.error(), number, blob.sha256, trial.detail)
+        traits = Traits(trial.batch, ModelState(trial.state)) if trial is not None else Traits()
+        spec = LoadSpec(name, number, runtime, blob, threads, traits)
         instance = self._instances.load(spec)
-        facts: Mapping[str, Any] = verdict.as_dict() if verdict is not None else getattr(instance, "facts", {})
         most = options.max_instances or (1 if way is Way.TENSORFLOW else cores)
         deployment = Deployment(
-            source.name,
+            name,
             number,
             instance.signatures,
             threads,
@@ -207,21 +120,22 @@ class Arrival:
             is_on_demand=way is not Way.THREAD,
         )
         self._instances.adopt(deployment, spec)
-        labels = facts.get("labels", []) if sidecar is None else sidecar
+        found: Mapping[str, Any] = trial.as_dict() if trial is not None else _facts_of(instance)
+        labels = found.get("labels", []) if sidecar is None else sidecar
         _report_misfit(deployment, labels)
-        shown = {"bytes": blob.size} | {key: facts[key] for key in _SHOWN if key in facts}
-        return Arrived(deployment, blob.sha256, labels, options, shown, runtime.name)
+        traits_shown = {"bytes": blob.size} | {key: found[key] for key in _SHOWN if key in found}
+        facts = Facts(tuple(instance.signatures.values()), labels, options, traits_shown, runtime.name)
+        return Arrived(deployment, blob.sha256, facts)
 
-    def _verdict(self, blob: OpenBlob, threads: int) -> TrialResult:
-        runtime = self._runtimes[Way.THREAD]
-        key = trial_key(blob.sha256, runtime.name, runtime.version, self._bounds.cpu)
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            verdict = self._check(blob, threads)
-            self._verdicts.put(key, verdict)
-        if not verdict.ok:
-            raise verdict.error()
-        return verdict
+    def _try(self, blob: OpenBlob, threads: int) -> TrialResult:
+        """Return what a trial found, from the store where it knows."""
+        runtime, trials = self._box.runtimes[Way.THREAD], self._door.store.trials
+        key = trial_key(blob.sha256, runtime.name, runtime.version, self._box.cpu)
+        result = trials.get(key)
+        if result is None:
+            result = self._check(blob, threads)
+            trials.put(key, result)
+        return result
 
 
 def _way(blob: OpenBlob, options: ModelOptions) -> Way:
@@ -231,17 +145,10 @@ def _way(blob: OpenBlob, options: ModelOptions) -> Way:
     return Way.PROCESS if options.isolation == "process" else Way.THREAD
 
 
-def _labels(source: Source) -> list[str] | None:
-    """Return the labels that lie beside a model, None without.
-
-    Unreadable ones keep nothing that only the store has from serving.
-    """
-    try:
-        return parse_labels(_text(source.labels)) if source.labels else None
-    except MmError:
-        if source.kind == "stored":
-            return None
-        raise
+def _facts_of(instance: Instance) -> Mapping[str, Any]:
+    """Return what a process of its own told of its model when it loaded it."""
+    facts: Mapping[str, Any] = getattr(instance, "facts", {})
+    return facts
 
 
 def _report_misfit(deployment: Deployment, labels: Sequence[str]) -> None:
@@ -255,14 +162,3 @@ def _report_misfit(deployment: Deployment, labels: Sequence[str]) -> None:
             classes,
             extra=about(deployment.name, deployment.version),
         )
-
-
-def _text(sidecar: Sidecar) -> str:
-    descriptor, identity = open_regular(sidecar.path)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-        if identity.size > _SIDECAR_BYTES:
-            raise ModelError("MODEL_INVALID", f"{sidecar.path.name} has {identity.size} bytes: too large")
-        try:
-            return file.read().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ModelError("MODEL_INVALID", f"{sidecar.path.name} is not UTF-8 text") from None

@@ -1,15 +1,12 @@
-"""What comes of bringing a source up."""
+"""What bringing a candidate up gives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 from mmdaemon.dispatch.deployment import Deployment
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.registry.model import Facts
 from mmwire.errors import MmError
-from mmwire.manifest import ModelOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +14,13 @@ class Arrived:
     """A loaded and warmed-up version, ready to serve.
 
     Attributes:
-        sha256: Of its bytes.
-        labels: One an index; empty when it has none.
-        traits: What was found out about it, for people.
-        runtime: What runs it: the name of a distribution.
+        sha256: The SHA-256 of its bytes in hex.
+        facts: What people are shown of it.
     """
 
     deployment: Deployment
     sha256: str
-    labels: Sequence[str]
-    options: ModelOptions
-    traits: dict[str, Any] = field(default_factory=dict)
-    runtime: str = ""
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +29,14 @@ class Refused:
 
     Attributes:
         version: Its number.
-        sha256: Of its bytes; empty when they were not stored.
+        sha256: The SHA-256 of its bytes in hex; empty when they were not stored.
+        detail: The last words of the process that tried it, when that process died.
     """
 
     error: MmError
     version: int
     sha256: str = ""
+    detail: str = ""
 
 
-class Arrivals(Protocol):
-    """Brings sources up and writes down what serves; see ``loader.arrival``."""
-
-    def next_version(self, name: str) -> int:
-        """Return the number that a new flat file of this name gets."""
-
-    def is_stored(self, source: Source) -> bool:
-        """Return whether a source was copied before, and has not changed since."""
-
-    def is_unloaded(self, name: str) -> bool:
-        """Return whether a name is to stay out of memory."""
-
-    def set_unloaded(self, name: str, unloaded: bool) -> None:
-        """Note whether a name is to stay out of memory."""
-
-    def is_kept(self, name: str, version: int) -> bool:
-        """Return whether the store keeps the bytes of a version."""
-
-    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
-        """Store, try, load and warm up: slow, and never raises for what a file is.
-
-        Args:
-            source: What lies in the folder.
-            number: The version that it is, unless its bytes have one already.
-        """
-
-    def last_served(self, name: str) -> int:
-        """Return the version that serves or served last, 0 for none."""
-
-    def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
-        """Note what serves, and with which options."""
-
-    def write_down(self) -> None:
-        """Write down what was noted and let go of what nobody needs any more: slow, when there is anything."""
-
-    def discard(self, arrived: Arrived) -> None:
-        """Close what was loaded and will not serve."""
+Result = Arrived | Refused

@@ -1,118 +1,110 @@
-"""The comparison of the folder with what serves, and what follows from it. No threads, no clock, no files.
+"""The comparison of the folder with what serves: a look or a result is shown to each name's state, its effects applied.
 
-Every look takes in the whole folder (level-triggered); what was missed once is seen the next time.
+No threads, no clock, no files: the reconciler hands both in.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from mmdaemon.folder.snapshot import Snapshot, Source
-from mmdaemon.loader.absence import loading, quarantined, unknown, unloaded
-from mmdaemon.loader.arrived import Arrivals, Arrived, Refused
-from mmdaemon.loader.doubt import Doubts
-from mmdaemon.loader.listing import Listing
-from mmdaemon.loader.memory import Memory
-from mmdaemon.loader.plan import Fingerprint, fingerprint, plan
-from mmdaemon.loader.recall import Recall
+from mmdaemon.dispatch.refusal import unknown
+from mmdaemon.folder.snapshot import FolderSource, Snapshot
+from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.candidate import Candidate
+from mmdaemon.loader.decision import decide, on_load, on_unload
+from mmdaemon.loader.effect import (
+    Discard,
+    Effect,
+    Explain,
+    NoteServing,
+    NoteUnloaded,
+    Publish,
+    Retire,
+    StartLoad,
+    Tell,
+    Withdraw,
+)
+from mmdaemon.loader.ending import on_result
+from mmdaemon.loader.name_state import Memory, NameState, Sight
+from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.swap import Swap
 from mmdaemon.log.logger import LOG, about
+from mmdaemon.registry.model import Model
 from mmdaemon.registry.registry import Registry
-from mmdaemon.registry.state import VersionState
-from mmwire.errors import MmError
+from mmwire.manifest import ModelOptions
 
-# Says whether a source has settled: None, or when to look again in monotonic seconds.
-IsSettled = Callable[[Source, float], float | None]
-# Starts ``Arrivals.bring_up`` somewhere; its result comes back through ``on_result``.
-Start = Callable[[Source, int], None]
+# Returns None for a source that has settled, else when to look again in monotonic seconds.
+IsSettled = Callable[[FolderSource, float], float | None]
+
+
+class Remembering(Memory, Protocol):
+    """What the store remembers of names, and is told of them. Every method returns at once."""
+
+    def set_unloaded(self, name: str, unloaded: bool) -> None:
+        """Note whether a name is to stay out of memory."""
+
+    def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
+        """Note what serves, and with which options."""
+
+
+class Loads(Protocol):
+    """Brings candidates up elsewhere."""
+
+    def start(self, candidate: Candidate, number: int) -> None:
+        """Bring a candidate up as a version; the result comes back through ``Comparison.on_result``."""
+
+    def discard(self, arrived: Arrived) -> None:
+        """Close what was loaded and will not serve."""
 
 
 class Comparison:
-    """Decides what to bring up and what to retire.
+    """Holds the state of every name, and applies the effects.
 
     Args:
-        arrivals: Numbers and records of versions.
-        registry: What is known.
+        memory: What the store remembers of names.
+        registry: What people are shown.
         swap: Publishes and retires.
-        start: Brings a source up.
-        retire_grace_s: How long a deleted file may be away before its model retires.
-        settle_s: How long a problem that may pass must last before it counts.
+        loads: Brings candidates up.
+        pace: How patiently.
 
-    Thread: under the loader's monitor.
+    Thread: under the reconciler's monitor.
     """
 
-    def __init__(
-        self, arrivals: Arrivals, registry: Registry, swap: Swap, start: Start, retire_grace_s: float, settle_s: float
-    ) -> None:
-        self.retire_grace_s = retire_grace_s
-        self.doubts = Doubts(settle_s)
-        self.under_way: dict[str, int] = {}
-        self.overtaken: set[str] = set()  # names of which more is known, or due, than what was begun last
-        self._begun: dict[str, frozenset[Fingerprint]] = {}
-        self._arrivals = arrivals
+    def __init__(self, memory: Remembering, registry: Registry, swap: Swap, loads: Loads, pace: Pace) -> None:
+        self.pace = pace
+        self._memory = memory
         self._registry = registry
         self._swap = swap
-        self._start = start
-        self._memory = Memory()
-        self._recall = Recall(arrivals, self._memory)
-        self._listing = Listing(arrivals, registry, self._memory)
-        self._sources: dict[str, list[Source]] = {}
+        self._loads = loads
+        self._states: dict[str, NameState] = {}
+        self._had_a_look = False
 
     def on_snapshot(self, snapshot: Snapshot, is_settled: IsSettled, now: float) -> float:
         """Take in the folder; return when there is something to decide without a hint, in monotonic seconds.
 
         A folder that cannot be read, or holds nothing at all, retires nothing.
         """
-        if not snapshot.available:
+        self._swap.settle_retired()
+        if not snapshot.available or snapshot.is_empty:
             return math.inf
-        self._sources = snapshot.sources
-        self._recall.on_snapshot(snapshot)
-        problems: dict[str, MmError] = {}
-        for found in snapshot.problems:
-            problems.setdefault(found.name, found.error)
+        problems = {problem.name: problem.error for problem in reversed(snapshot.problems)}  # the first one counts
         due = math.inf
-        self.doubts.on_look(problems, now)
-        for name in sorted({*snapshot.sources, *problems}):
-            self._memory.on_present(name)
-            problem = problems.get(name)
-            if problem is not None and (counts := self.doubts.counts_from(name, problem)) > now:
-                due = min(due, counts)
-                continue
-            self._take_problem(name, problem)
-            due = min(due, self._look_at(name, snapshot.sources.get(name, []), is_settled, now))
-        if not snapshot.is_empty:
-            for name in self._registry.names():
-                if name not in snapshot.sources and name not in problems:
-                    due = min(due, self._look_for(name, now))
+        for name in sorted({*self._states, *snapshot.sources, *problems}):
+            sight = Sight(snapshot.sources.get(name, ()), problems.get(name), lambda source: is_settled(source, now))
+            state = self._state(name, snapshot)
+            self._apply(state, decide(state, sight, self.pace, now))
+            due = min(due, state.look_again)
+            if state.is_nothing:
+                del self._states[name]
+        self._had_a_look = True
         return due
 
-    @property
-    def undecided(self) -> set[str]:
-        """Names of which something may serve soon that does not yet."""
-        return self.overtaken.union(self.under_way)
-
-    def news_in(self, snapshot: Snapshot) -> list[Source]:
-        """Return the sources that have to settle: neither tried nor stored as they are now, and not under way."""
-        return [
-            source
-            for name, sources in snapshot.sources.items()
-            if name not in self.under_way
-            for source in sources
-            if ((before := self._memory.tried(source)) is None or before.fingerprint != fingerprint(source))
-            and not self._arrivals.is_stored(source)
-        ]
-
-    def on_result(self, source: Source, result: Arrived | Refused, now: float) -> None:
-        """Take up what came of bringing a source up."""
-        number = self.under_way.pop(source.name)
-        self._begun.pop(source.name)
-        if source.name not in self._registry:
-            self._registry.model(source.name)
-        if isinstance(result, Arrived):
-            self._on_arrived(source, number, result)
-        else:
-            self._on_refused(source, number, result, now)
+    def on_result(self, candidate: Candidate, result: Arrived | Refused, now: float) -> None:
+        """Take up what came of bringing a candidate up."""
+        state = self._states[candidate.name]
+        self._apply(state, on_result(state, result, now))
 
     def load(self, name: str) -> None:
         """Serve a name that was unloaded, or try again what was refused.
@@ -120,167 +112,83 @@ class Comparison:
         Raises:
             RequestError: ``MODEL_NOT_FOUND``.
         """
-        if name not in self._registry:
-            raise unknown(name)
-        self._memory.clear_unloaded(name)
-        self._arrivals.set_unloaded(name, False)
-        serving = self._registry.model(name).serving
-        for source in self._sources.get(name, ()):
-            before = self._memory.tried(source)
-            if before is not None and before.version != serving:
-                self._memory.forget_try(source)
+        state = self._known(name)
+        self._apply(state, on_load(state))
 
-    def unload(self, name: str) -> None:
-        """Take a name out of memory until ``load``, or until a new file of that name comes.
+    def unload(self, name: str) -> dict[str, Any]:
+        """Take a name out of memory until ``load``, or until a new file of that name comes; return its document.
 
         Raises:
             RequestError: ``MODEL_NOT_FOUND``.
         """
+        state = self._known(name)
+        self._apply(state, on_unload(state))
+        return self._registry.document(name)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether any name is known."""
+        return bool(self._registry.names())
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether anything is being brought up."""
+        return any(state.load is not None for state in self._states.values())
+
+    def is_undecided(self, name: str) -> bool:
+        """Return whether something of a name may serve soon that does not yet."""
+        return name in self._states and self._states[name].is_undecided
+
+    def is_overtaken(self, name: str) -> bool:
+        """Return whether more of a name is known, or due, than its last load brought."""
+        return name in self._states and self._states[name].is_overtaken
+
+    def news_in(self, snapshot: Snapshot) -> list[FolderSource]:
+        """Return the sources that have to settle: neither tried nor stored as they are now, and not being loaded."""
+        sources = (source for sources in snapshot.sources.values() for source in sources)
+        return [
+            source
+            for source in sources
+            if (self._states.get(source.name) or self._new(source.name)).needs_to_settle(source)
+        ]
+
+    def _state(self, name: str, snapshot: Snapshot) -> NameState:
+        state = self._states.get(name)
+        if state is None:
+            state = self._states[name] = self._new(name)
+            state.may_come_back = not self._had_a_look and name in snapshot.sources
+        return state
+
+    def _new(self, name: str) -> NameState:
+        return NameState(Model(name), self._memory)
+
+    def _known(self, name: str) -> NameState:
         if name not in self._registry:
-            raise unknown(name)
-        self._memory.set_unloaded(name, self._sources.get(name, ()))
-        self._arrivals.set_unloaded(name, True)
-        self._swap.withdraw(name, unloaded(name))
-        self._listing.leave_out(name, self.under_way.get(name))
-        LOG.info("%s is unloaded, as its owner asked", name, extra=about(name))
+            raise unknown(name, self._registry.names())
+        return self._states[name]
 
-    def _take_problem(self, name: str, problem: MmError | None) -> None:
-        model = self._registry.model(name)
-        if problem is not None and (model.problem is None or model.problem.message != problem.message):
-            LOG.warning("%s: %s", name, problem, extra=about(name, error=problem))
-        model.problem = problem
-        if problem is not None:
-            self._swap.explain_absence(name, quarantined(name, problem))
-
-    def _look_at(self, name: str, sources: Sequence[Source], is_settled: IsSettled, now: float) -> float:
-        """Start what is due for a name that is in the folder; return when to look again."""
-        model = self._registry.model(name)
-        if name in self.under_way:
-            if self._begun[name] != frozenset(map(fingerprint, sources)):
-                self.overtaken.add(name)
-            return math.inf
-        self.overtaken.discard(name)
-        if model.problem is not None and model.problem.code == "MODEL_CONFLICT":
-            return math.inf
-        if not model.versions and self._arrivals.is_unloaded(name):
-            self._memory.set_unloaded(name, sources)
-        if self._memory.stays_unloaded(name, sources):
-            self._listing.list_versions(name, sources, self.under_way.get(name))
-            self._swap.explain_absence(name, unloaded(name))
-            return math.inf
-        if self._memory.clear_unloaded(name):
-            self._arrivals.set_unloaded(name, False)
-        counted, due = self._serving_version(name, sources, now)
-
-        def settles_at(source: Source) -> float | None:
-            return None if self._arrivals.is_stored(source) else is_settled(source, now)
-
-        planned = plan(sources, self._memory.tried, counted, settles_at, now)
-        for source in planned.settling:
-            self._listing.move(source, VersionState.SETTLING)
-        if planned.start is None and not model.serving:
-            planned = planned.beside(self._recall.plan(name, sources, now))
-        if planned.start is not None:
-            self._begin(planned.start)
-        elif model.serving and not counted and not planned.settling:
-            self._swap.withdraw(name, quarantined(name, None))
-        self._listing.list_versions(name, sources, self.under_way.get(name))
-        if planned.settling or planned.start is not None:
-            self._swap.explain_absence(name, loading(name))
-        return min(due, planned.look_again)
-
-    def _serving_version(self, name: str, sources: Sequence[Source], now: float) -> tuple[int, float]:
-        """Return the version that counts as serving, and when that may change.
-
-        A version whose own folder was deleted counts until the grace time is over; then the best of the others is
-        brought up beside it.
-        """
-        serving = self._registry.model(name).serving
-        key = f"{name}/{serving}"
-        if not serving or any(source.version in (None, serving) for source in sources):
-            self._memory.on_present(key)
-            return serving, math.inf
-        at = self._memory.missing_since(key, now) + self.retire_grace_s
-        return (serving, at) if now < at else (0, math.inf)
-
-    def _look_for(self, name: str, now: float) -> float:
-        """Retire a name whose files stay away; return when to look again."""
-        if name in self.under_way:
-            return math.inf
-        at = self._memory.missing_since(name, now) + self.retire_grace_s
-        if now < at:
-            return at
-        LOG.info("%s is gone from the folder: retired", name, extra=about(name))
-        self.overtaken.discard(name)
-        self._memory.on_present(name)
-        self._memory.clear_unloaded(name)
-        self._recall.forget(name)
-        self._swap.forget(name)
-        return math.inf
-
-    def _begin(self, source: Source) -> None:
-        number = self._listing.number(source)
-        self._listing.move(source, VersionState.LOADING)
-        self.under_way[source.name] = number
-        self._begun[source.name] = frozenset(map(fingerprint, self._sources[source.name]))
-        self._start(source, number)
-
-    def _on_arrived(self, source: Source, number: int, arrived: Arrived) -> None:
-        name, version = source.name, arrived.deployment.version
-        self._memory.on_good(source, version)
-        if self._memory.stays_unloaded(name, self._sources.get(name, ())):
-            self._arrivals.discard(arrived)
-            self._listing.leave_loading(name, number, VersionState.UNLOADED)
-            return
-        if version != number:
-            self._listing.leave_loading(name, number, None)  # the bytes had a version already
-        model = self._registry.model(name)
-        reason = None
-        if source.kind == "stored":
-            reason = model.versions[version].reason  # of the file that cannot be served
-            LOG.warning("%s: the file cannot be served; version %d from before is, from the store", name, version)
-        if model.serving == version and (model.versions[version].sha256, model.options) == (
-            arrived.sha256,
-            arrived.options,
-        ):
-            model.labels, model.versions[version].reason = arrived.labels, None
-            self._arrivals.discard(arrived)
-            return
-        if model.serving != version:
-            self._registry.set_state(name, version, VersionState.LOADING, arrived.sha256)
-        self._swap.publish(arrived.deployment, arrived.options.max_queue)
-        model.versions[version].sha256, model.versions[version].reason = arrived.sha256, reason
-        model.signatures = tuple(arrived.deployment.signatures.values())
-        model.labels, model.options = arrived.labels, arrived.options
-        model.traits, model.runtime = arrived.traits, arrived.runtime
-        self._arrivals.on_serving(name, version, arrived.options)
-
-    def _on_refused(self, source: Source, number: int, refused: Refused, now: float) -> None:
-        name, error, version = source.name, refused.error, refused.version
-        extra = about(name, version, error=error)
-        told: MmError
-        if version != number:
-            self._listing.leave_loading(name, number, None)
-        if error.retryable:
-            wait_s = self._memory.on_later(source, version, now)
-            LOG.warning("%s version %d is tried again in %g s: %s", name, version, wait_s, error, extra=extra)
-            state, told = VersionState.LOADING, loading(name, error)
-        else:
-            self._memory.on_bad(source, version)
-            LOG.warning("%s version %d is quarantined: %s", name, version, error, extra=extra)
-            state, told = VersionState.QUARANTINED, quarantined(name, error)
-        if self._memory.stays_unloaded(name, self._sources.get(name, ())):
-            self._listing.leave_loading(name, number, VersionState.UNLOADED)
-            return
-        model = self._registry.model(name)
-        if source.kind == "stored" and model.newest is not None and model.newest.reason is not None:
-            error = model.newest.reason  # what can be mended is the file
-            told = quarantined(name, error)
-        if version == model.serving:
-            model.versions[version].reason = error  # its folder was overwritten; the bytes from before serve on
-        else:
-            self._registry.set_state(name, version, state, refused.sha256, error)
-            if self._recall.plan(name, self._sources.get(name, ()), now).start is not None:
-                told = loading(name, error)
-                self.overtaken.add(name)
-            self._swap.explain_absence(name, told)
+    def _apply(self, state: NameState, effects: list[Effect]) -> None:
+        name = state.name
+        if state.phase is not None and name not in self._registry:
+            self._registry.add(state.model)
+        for effect in effects:
+            match effect:
+                case StartLoad(candidate, number):
+                    self._loads.start(candidate, number)
+                case Publish(arrived, reason):
+                    self._swap.publish(arrived, reason)
+                case Discard(arrived):
+                    self._loads.discard(arrived)
+                case Withdraw(absence):
+                    self._swap.withdraw(name, absence)
+                case Explain(absence):
+                    self._swap.explain_absence(name, absence)
+                case Retire():
+                    self._swap.forget(name)
+                case NoteUnloaded(unloaded):
+                    self._memory.set_unloaded(name, unloaded)
+                case NoteServing(version, options):
+                    self._memory.on_serving(name, version, options)
+                case Tell(text, version, error, is_warning):
+                    log = LOG.warning if is_warning else LOG.info
+                    log("%s: %s", name, text, extra=about(name, version, error=error))

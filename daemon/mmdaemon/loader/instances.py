@@ -49,6 +49,11 @@ class Instances:
         self._executor = executor
         self._lock = threading.Lock()
         self._specs: dict[Deployment, LoadSpec] = {}
+        self._on_disposed: Callable[[], None] = lambda: None
+
+    def call_on_disposed(self, on_disposed: Callable[[], None]) -> None:
+        """Have a function called after each instance that was closed, by the thread that closed it."""
+        self._on_disposed = on_disposed
 
     def load(self, spec: LoadSpec) -> Instance:
         """Load an instance and run it once, so that the first request finds everything allocated.
@@ -80,13 +85,12 @@ class Instances:
             self.dispose(instance)
         self.release(deployment)
 
-    def dispose(self, instance: Instance, on_disposed: Callable[[], None] | None = None) -> None:
-        """Close an instance elsewhere, and say so."""
+    def dispose(self, instance: Instance) -> None:
+        """Close an instance elsewhere."""
 
         def close() -> None:
             instance.close()
-            if on_disposed is not None:
-                on_disposed()
+            self._on_disposed()
 
         self._submit(close)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmwire.bundle import Bundle
 from mmwire.errors import ModelError
 
@@ -38,7 +38,7 @@ class Policy:
     has_gpu: bool
 
 
-def is_to_be_converted(source: Source, bundle: Bundle | None, policy: Policy) -> bool:
+def is_to_be_converted(source: FolderSource, bundle: Bundle | None, policy: Policy) -> bool:
     """Return whether a SavedModel goes through mmconvert first; False when TensorFlow takes it as it is.
 
     1. One that mmconvert handed over (it has a ``bundle``) goes to TensorFlow wherever that is installed.
@@ -79,7 +79,7 @@ def is_to_be_converted(source: Source, bundle: Bundle | None, policy: Policy) ->
     raise ModelError("MODEL_INVALID", "a SavedModel folder, which is not served as it is", _convert_it(source))
 
 
-def _convert_it(source: Source) -> str:
+def _convert_it(source: FolderSource) -> str:
     folder = source.path.parent if source.version is None else source.path.parent.parent
     moved = Path("~") / source.path.relative_to(folder)  # beside it no NAME.tflite may lie: two layouts of one name
     return f"mv {folder / source.name} ~/ && mmconvert {moved} --name {source.name} --publish {folder}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.loader.arrived import Arrived
 from mmdaemon.log.logger import LOG, about
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
@@ -23,11 +24,11 @@ class Swap:
     """Keeps dispatcher and registry in step.
 
     Args:
-        dispatcher: Where requests are served.
-        registry: What is shown.
+        dispatcher: Serves the requests.
+        registry: What people are shown.
         release: Called for a retired deployment that has finished its last request.
 
-    Thread: under the loader's monitor only; takes the dispatcher's monitor inside it, never the other way round.
+    Thread: under the reconciler's monitor only; takes the dispatcher's monitor inside it, never the other way round.
     """
 
     def __init__(self, dispatcher: Dispatcher, registry: Registry, release: Callable[[Deployment], None]) -> None:
@@ -36,21 +37,29 @@ class Swap:
         self._registry = registry
         self._retiring: list[_Retiring] = []
 
-    def publish(self, deployment: Deployment, max_queue: int) -> None:
-        """Let a deployment serve. Requests leased before run on the old one, all later ones on this."""
+    def publish(self, arrived: Arrived, reason: MmError | None = None) -> None:
+        """Let a loaded version serve. Requests leased before run on the old one, all later ones on this.
+
+        Args:
+            arrived: The version.
+            reason: Why its changed file does not serve, where older bytes do.
+        """
+        deployment = arrived.deployment
         name, number = deployment.name, deployment.version
-        before = self._registry.model(name).serving
-        self._registry.set_serving(name, number)
+        model = self._registry.model(name)
+        before = model.serving
+        model.set_serving(number, arrived.facts, arrived.sha256, reason)
         with self._dispatcher.scheduler() as scheduler:
-            old = scheduler.publish(deployment, max_queue)
+            old = scheduler.publish(deployment, arrived.facts.options.max_queue)
         self._retire(old, before if before != number else 0)
         what = f", version {before} retires" if old else ""
-        LOG.info("%s version %d serves%s", name, number, what, extra=about(name, number))
+        LOG.info("%s: version %d serves%s", name, number, what, extra=about(name, number))
 
     def withdraw(self, name: str, absence: MmError) -> None:
         """Let nothing serve a name, for a reason that requests are told."""
-        before = self._registry.model(name).serving
-        self._registry.set_idle(name)
+        model = self._registry.model(name)
+        before = model.serving
+        model.set_idle()
         with self._dispatcher.scheduler() as scheduler:
             old = scheduler.set_absent(name, absence)
         self._retire(old, before)
@@ -78,9 +87,10 @@ class Swap:
             self._release(retiring.deployment)
             name, number = retiring.deployment.name, retiring.number
             if number and name in self._registry:
-                version = self._registry.model(name).versions.get(number)
+                model = self._registry.model(name)
+                version = model.versions.get(number)
                 if version is not None and version.state is VersionState.RETIRING:
-                    self._registry.set_state(name, number, VersionState.UNLOADED)
+                    model.move(number, VersionState.UNLOADED)
 
     def _retire(self, old: Deployment | None, number: int) -> None:
         if old is not None:

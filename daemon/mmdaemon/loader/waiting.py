@@ -1,26 +1,32 @@
-"""Who waits for a model: ``mmctl wait`` and ``load``, answered when the registry says how it stands."""
+"""Waits for a model: ``mmctl wait`` and ``load`` are answered once the registry says how the model stands."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mmdaemon.loader.absence import quarantined
+from mmdaemon.dispatch.refusal import nearest, unknown
+from mmdaemon.loader.absence import quarantined, unloaded
 from mmdaemon.registry.registry import Registry, Standing
 from mmwire.errors import CapacityError, MmError
 
 Reply = Callable[[dict[str, Any] | MmError], None]
-Answer = tuple[Reply, dict[str, Any] | MmError]
 
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """One who waits.
+    """One wait.
 
     Attributes:
-        after_look: The number of the first look that it may be answered from: one that began after it asked.
+        name: The model.
+        version: The version waited for, 0 for the newest.
+        sha256: The hash waited for, or its first digits; empty for any.
+        deadline: When it ends, in monotonic seconds.
+        after_look: The number of the first look that it may be answered from: one that began after it.
+        reply: Takes the model's document or the error.
     """
 
     name: str
@@ -31,60 +37,97 @@ class Wait:
     reply: Reply
 
 
-class Waiting:
-    """All who wait.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one wait.
 
-    Thread: under the loader's monitor; ``due`` returns the answers for the caller to give outside of it.
+    Attributes:
+        reply: Takes it, outside of the monitor.
+        document: The model's, or the error.
     """
 
-    def __init__(self) -> None:
+    reply: Reply
+    document: dict[str, Any] | MmError
+
+    def give(self) -> None:
+        """Give it."""
+        self.reply(self.document)
+
+
+class Waiting:
+    """All waits.
+
+    Args:
+        registry: Says how the models stand.
+
+    Thread: under the reconciler's monitor; the caller gives the answers that ``due`` returns outside of it.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._waits: list[Wait] = []
 
     def add(self, wait: Wait) -> None:
-        """Let one wait."""
+        """Begin a wait."""
         self._waits.append(wait)
 
     def next_deadline(self) -> float:
-        """Return when the next one stops waiting, in monotonic seconds."""
+        """Return when the next wait ends, in monotonic seconds."""
         return min((wait.deadline for wait in self._waits), default=math.inf)
 
-    def due(self, registry: Registry, looks: int, undecided: Container[str], now: float) -> list[Answer]:
-        """Return the answers that can be given now, and forget who waited for them.
+    def due(self, looks: int, is_undecided: Callable[[str], bool], now: float) -> list[Answer]:
+        """Return the answers that can be given now, and forget their waits.
 
         Args:
-            registry: How the models stand.
             looks: How many looks were taken.
-            undecided: Names of which something may serve soon that does not yet.
+            is_undecided: Whether something of a name may serve soon that does not yet.
             now: Monotonic seconds.
         """
         answers: list[Answer] = []
         for wait in list(self._waits):
-            is_newest_open = wait.name in undecided and not wait.version and not wait.sha256
-            answer = self._answer(wait, registry, looks >= wait.after_look and not is_newest_open, now)
-            if answer is not None:
+            is_newest_open = not wait.version and not wait.sha256 and is_undecided(wait.name)
+            is_known = looks >= wait.after_look and not is_newest_open
+            document = _settled(wait, self._registry) if is_known else None
+            if document is None and now >= wait.deadline:
+                document = _too_late(wait, self._registry)
+            if document is not None:
                 self._waits.remove(wait)
-                answers.append((wait.reply, answer))
+                answers.append(Answer(wait.reply, document))
         return answers
 
-    def _answer(self, wait: Wait, registry: Registry, is_known: bool, now: float) -> dict[str, Any] | MmError | None:
-        if is_known:
-            standing, reason = registry.standing(wait.name, wait.version, wait.sha256)
-            if standing is Standing.SERVES:
-                return registry.document(wait.name)
-            if standing is Standing.REFUSED:
-                return quarantined(wait.name, reason, registry.model(wait.name).serving)
-        if now < wait.deadline:
-            return None
-        return _too_late(wait, registry)
+
+def _settled(wait: Wait, registry: Registry) -> dict[str, Any] | MmError | None:
+    """Return the answer to a wait, None when it goes on."""
+    if wait.name not in registry:
+        return _misspelt(wait.name, registry)
+    standing, reason = registry.standing(wait.name, wait.version, wait.sha256)
+    if standing is Standing.SERVES:
+        return registry.document(wait.name)
+    if standing is Standing.REFUSED:
+        return quarantined(wait.name, reason, registry.model(wait.name).serving)
+    return unloaded(wait.name) if standing is Standing.UNLOADED else None
 
 
-def _too_late(wait: Wait, registry: Registry) -> CapacityError:
-    state = registry.document(wait.name)["state"] if wait.name in registry else "not in the folder"
-    model = f"model {wait.name!r}"
+def _misspelt(name: str, registry: Registry) -> MmError | None:
+    """Return the error for a name that looks like a slip for a known one; any other may be dropped soon.
+
+    ``digits_v2`` beside ``digits_v1`` is not a slip: names that differ only in their numbers are siblings.
+    """
+    near = nearest(name, registry.names())
+    if near is None or re.sub(r"\d+", "#", near) == re.sub(r"\d+", "#", name):
+        return None
+    return unknown(name, [near])
+
+
+def _too_late(wait: Wait, registry: Registry) -> MmError:
+    if wait.name not in registry:
+        text = f"{wait.name!r} does not serve: no file of this name came into the model folder"
+        return CapacityError("DEADLINE_EXCEEDED", text, "mmctl ls lists the models, mmctl status names the folder")
+    state = registry.document(wait.name)["state"]
     if wait.version:
-        what = f"version {wait.version} of {model} does not serve yet: the model is {state}"
+        text = f"version {wait.version} of model {wait.name!r} does not serve yet: the model is {state}"
     elif wait.sha256:
-        what = f"the file {wait.sha256[:12]} of {model} does not serve yet: the model is {state}"
+        text = f"the file {wait.sha256[:12]} of model {wait.name!r} does not serve yet: the model is {state}"
     else:
-        what = f"{model} does not serve yet: it is {state}"
-    return CapacityError("DEADLINE_EXCEEDED", what, "give it more time")
+        text = f"model {wait.name!r} does not serve yet: it is {state}"
+    return CapacityError("DEADLINE_EXCEEDED", text, "give it more time with --timeout")

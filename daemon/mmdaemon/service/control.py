@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmdaemon.dispatch.dispatcher import Dispatcher
+from mmdaemon.dispatch.refusal import unknown
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
@@ -23,7 +24,6 @@ class Control:
         reconciler: Guards the registry; loads and unloads.
         registry: What is known.
         dispatcher: What runs.
-        health: What hangs.
         identity: What ``status`` says of the daemon besides counts.
 
     Thread: any. Nothing here blocks: what takes time is answered later.
@@ -34,15 +34,21 @@ class Control:
         reconciler: Reconciler,
         registry: Registry,
         dispatcher: Dispatcher,
-        health: Callable[[], Health],
-        identity: Callable[[], dict[str, Any]],
+        identity: Mapping[str, Any],
     ) -> None:
         self._reconciler = reconciler
         self._registry = registry
         self._dispatcher = dispatcher
-        self._health = health
         self._identity = identity
+        self._health: Health | None = None
         self._started = time.monotonic()
+
+    def report_on(self, health: Health) -> None:
+        """Have ``status`` say what hangs.
+
+        Not in the constructor: health watches the listener, and the listener asks this object.
+        """
+        self._health = health
 
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
         """Begin to answer; see ``listener.handler.Control``."""
@@ -54,7 +60,7 @@ class Control:
     def image_norm(self, model: str) -> tuple[float, float]:
         """Return mean and scale for the pixels of a float input of a model."""
         with self._reconciler.monitor:
-            options = self._registry.model(model).options
+            options = self._registry.model(model).facts.options
         return options.image_mean, options.image_scale
 
     def ls(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
@@ -69,9 +75,9 @@ class Control:
             name = self._known(arguments)
             model = self._registry.model(name)
             document = self._registry.document(name) | {
-                "labels": list(model.labels),
-                "options": model.options.as_dict(),
-                "traits": model.traits,
+                "labels": list(model.facts.labels),
+                "options": model.facts.options.as_dict(),
+                "traits": model.facts.traits,
             }
         reply(document)
 
@@ -109,7 +115,7 @@ class Control:
         with self._reconciler.monitor:
             counts, reason = self._registry.counts(), self._reconciler.trouble
         now = time.monotonic()
-        troubles = self._health().troubles(now)
+        troubles = self._health.troubles(now) if self._health is not None else []
         reason = "; ".join([*(trouble.what for trouble in troubles), *([reason] if reason else [])])
         with self._dispatcher.scheduler() as scheduler:
             state = "draining" if scheduler.is_draining else "degraded" if reason else "ready"
@@ -121,7 +127,7 @@ class Control:
             "models": counts,
             "queued": queued,
             "busy": busy,
-            **self._identity(),
+            **self._identity,
         }
         if reason:
             document["reason"] = reason
@@ -154,9 +160,7 @@ class Control:
     def _known(self, arguments: Mapping[str, Any]) -> str:
         name = _text(arguments, "model")
         if name not in self._registry:
-            with self._dispatcher.scheduler() as scheduler:
-                scheduler.lane(name)
-            raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")
+            raise unknown(name, self._registry.names())
         return name
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Layout, Source
+from mmdaemon.folder.snapshot import FolderSource, Layout
 
 
 @dataclass(slots=True)
@@ -16,19 +16,13 @@ class VersionRecord:
     Attributes:
         sha256: Of its bytes.
         layout: Whether the number came from the counter (flat) or from a folder (versioned).
-        identity: Of the user's file when it was copied; None once that is of no use.
-        state: Where it stood when this was written; a hint after a restart.
-        reason: ``MmError.as_dict()`` of why it cannot be served.
-        attempts: How often it was tried in vain.
+        identity: The identity of the user's file when it was copied; None once that is of no use.
         options: ``ModelOptions.as_dict()`` that it served with last.
     """
 
     sha256: str
     layout: Layout
     identity: FileIdentity | None = None
-    state: str = ""
-    reason: dict[str, Any] | None = None
-    attempts: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,30 +31,24 @@ class VersionRecord:
             "sha256": self.sha256,
             "layout": self.layout,
             "identity": None if self.identity is None else self.identity.as_list(),
-            "state": self.state,
-            "reason": self.reason,
-            "attempts": self.attempts,
             "options": self.options,
         }
 
     @classmethod
     def from_dict(cls, fields: Any) -> VersionRecord:
-        """Read the JSON form; keys of a later release are passed over.
+        """Read the JSON form; keys of another release are passed over.
 
         Raises:
             ValueError: Not a version's record.
         """
         sha256, layout, identity = fields["sha256"], fields["layout"], fields.get("identity")
-        reason, attempts = fields.get("reason"), fields.get("attempts", 0)
         if not (isinstance(sha256, str) and len(sha256) == 64 and layout in ("flat", "versioned")):
             raise ValueError("a version without sha256 and layout")
-        if not (reason is None or isinstance(reason, dict)) or type(attempts) is not int:
-            raise ValueError("a version's reason or attempts")
         options = fields.get("options", {})
         if not isinstance(options, dict):
             raise ValueError("a version's options")
         where = None if identity is None else FileIdentity.from_list(identity)
-        return cls(sha256, layout, where, str(fields.get("state", "")), reason, attempts, options)
+        return cls(sha256, layout, where, options)
 
 
 @dataclass(slots=True)
@@ -141,7 +129,7 @@ def _number(value: Any) -> int | None:
     raise ValueError(f"not a version: {value!r}")
 
 
-def version_for(record: NameRecord, source: Source, sha256: str) -> int:
+def version_for(record: NameRecord, source: FolderSource, sha256: str) -> int:
     """Return the version number that a source's bytes get. Changes nothing; ``NameRecord.put`` does.
 
     1. A version folder has its number from its name.

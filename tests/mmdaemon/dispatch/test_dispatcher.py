@@ -54,7 +54,11 @@ class World:
     def __init__(self, instance: FakeInstance, cores: int = 1) -> None:
         self.grown: list[Deployment] = []
         self.disposed: list[Any] = []
-        self.dispatcher = Dispatcher(cores, 10, 1_000, self.grown.append, self.disposed.append)
+
+        def grow(deployment: Deployment, _: Any) -> None:
+            self.grown.append(deployment)
+
+        self.dispatcher = Dispatcher(cores, 10, 1_000, grow, self.disposed.append)
         self.instance = instance
         self.deployment = Deployment("m", 1, {SPEC.name: SPEC}, 1, cores, [instance])
         with self.dispatcher.scheduler() as scheduler:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.folder.whole import PAGE_BYTES, PagedFile, is_whole, is_whole_file
 
 
@@ -45,8 +45,8 @@ def test_anything_but_a_readable_model_is_not_whole(tmp_path: Path) -> None:
 def test_a_saved_model_never_is(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(tiny_model(b""))
     identity = FileIdentity(1, 2, 3, 4, 5)
-    assert is_whole(Source("a", None, "tflite", tmp_path / "a.tflite", identity))
-    assert not is_whole(Source("a", None, "saved_model", tmp_path, identity))
+    assert is_whole(FolderSource("a", None, "tflite", tmp_path / "a.tflite", identity))
+    assert not is_whole(FolderSource("a", None, "saved_model", tmp_path, identity))
 
 
 def test_pages_give_what_the_file_has(tmp_path: Path) -> None:

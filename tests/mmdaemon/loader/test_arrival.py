@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 
 from mmdaemon.folder.scan import scan
-from mmdaemon.loader.arrival import Arrival, Bounds
+from mmdaemon.loader.arrival import Arrivals, Box, Check
 from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.candidate import StoredSource
 from mmdaemon.loader.instances import Instances
-from mmdaemon.loader.records import Records
+from mmdaemon.loader.intake import Door
 from mmdaemon.loader.route import Policy, Way
 from mmdaemon.runtime.interface import Runtime
-from mmdaemon.store.blob import Blobs
+from mmdaemon.store.blob import Blobs, OpenBlob
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
-from mmdaemon.store.trial import TrialResult, TrialResults
+from mmdaemon.store.records import Records
+from mmdaemon.store.store import Store
+from mmdaemon.store.trial import TrialResult
 from mmwire.tensor import SignatureSpec, TensorSpec
 from rig import tiny_tflite as tiny
 
@@ -48,35 +51,40 @@ class CountingRuntime:
         return Loaded(self.signatures)
 
 
+class Start:
+    """What a start of the daemon makes over one store."""
+
+    def __init__(self, door: Door, arrivals: Arrivals) -> None:
+        self.store = door.store
+        self.bring_up = arrivals.bring_up
+
+
+def passes(blob: OpenBlob, threads: int) -> TrialResult:
+    return TrialResult(True)
+
+
 def never(source: Path, name: str) -> Any:
     raise AssertionError("nothing is to be converted")
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Arrival]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Start]]:
     """Make arrivals over one store, as every start of the daemon does; every trial goes well."""
     layout = Layout(tmp_path / "store")
     layout.prepare()
     (tmp_path / "models").mkdir()
     with ThreadPoolExecutor(1) as executor:
 
-        def make(runtime: Runtime, max_model_bytes: int = 1 << 30) -> Arrival:
-            return Arrival(
-                Records(Ledger(layout)),
-                Blobs(layout),
-                TrialResults(layout),
-                lambda blob, threads: TrialResult(True),
-                never,
-                lambda: Policy("auto", False, False, False, False),
-                {Way.THREAD: runtime},
-                Instances(executor),
-                Bounds(2, max_model_bytes, "cpu"),
-            )
+        def make(runtime: Runtime, max_model_bytes: int = 1 << 30, trial: Check | None = None) -> Start:
+            policy = Policy("auto", False, False, False, False)
+            door = Door(Store(layout), never, lambda: policy, max_model_bytes)
+            box = Box(2, "cpu", {Way.THREAD: runtime})
+            return Start(door, Arrivals(door, trial or passes, Instances(executor), box))
 
         yield make
 
 
-def test_what_served_comes_back_from_the_store_with_its_options(tmp_path: Path, start: Callable[..., Arrival]) -> None:
+def test_what_served_comes_back_from_the_store_with_its_options(tmp_path: Path, start: Callable[..., Start]) -> None:
     folder = tmp_path / "models"
     model, options, labels = (folder / f"a{suffix}" for suffix in (".tflite", ".toml", ".labels.txt"))
     model.write_bytes(tiny.add_constant(1))
@@ -85,8 +93,8 @@ def test_what_served_comes_back_from_the_store_with_its_options(tmp_path: Path, 
     [source] = scan(folder).sources["a"]
     served = before.bring_up(source, 1)
     assert isinstance(served, Arrived)
-    before.on_serving("a", 1, served.options)
-    before.write_down()
+    before.store.records.on_serving("a", 1, served.facts.options)
+    before.store.write_down()
 
     model.write_bytes(b"torn")
     options.write_text("max_quue = 3\n")
@@ -94,17 +102,17 @@ def test_what_served_comes_back_from_the_store_with_its_options(tmp_path: Path, 
     after = start(CountingRuntime())
     [source] = scan(folder).sources["a"]
     assert isinstance(after.bring_up(source, 2), Refused)
-    stored = replace(source, kind="stored", version=after.last_served("a"))
+    stored = StoredSource(after.store.records.last_served("a"), source)
     recalled = after.bring_up(stored, 1)
     assert isinstance(recalled, Arrived) and recalled.deployment.version == 1
-    assert (recalled.sha256, recalled.options.max_queue) == (served.sha256, 3)
+    assert (recalled.sha256, recalled.facts.options.max_queue) == (served.sha256, 3)
     small = start(CountingRuntime(), max_model_bytes=100).bring_up(stored, 1)
     assert isinstance(small, Refused) and "the limit is 100" in small.error.message, "the configuration holds"
     lost = after.bring_up(replace(stored, version=9), 9)
     assert isinstance(lost, Refused) and "does not know version 9" in lost.error.message
 
 
-def test_a_saved_model_is_not_taken_from_the_store(tmp_path: Path, start: Callable[..., Arrival]) -> None:
+def test_a_saved_model_is_not_taken_from_the_store(tmp_path: Path, start: Callable[..., Start]) -> None:
     folder = tmp_path / "saved"
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(b"a graph")
@@ -112,12 +120,12 @@ def test_a_saved_model_is_not_taken_from_the_store(tmp_path: Path, start: Callab
     layout = Layout(tmp_path / "store")
     [source] = scan(tmp_path / "models").sources["a"]
     Records(Ledger(layout)).put(source, Blobs(layout).ingest(folder).sha256)
-    result = start(CountingRuntime()).bring_up(replace(source, kind="stored", version=1), 1)
-    assert isinstance(result, Refused) and "was a SavedModel folder" in result.error.message
+    result = start(CountingRuntime()).bring_up(StoredSource(1, source), 1)
+    assert isinstance(result, Refused) and "a SavedModel folder served last" in result.error.message
 
 
 def test_labels_that_do_not_fit_the_classes_serve_and_are_named(
-    tmp_path: Path, start: Callable[..., Arrival], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, start: Callable[..., Start], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "models"
     (folder / "a.tflite").write_bytes(tiny.add_constant(1))
@@ -134,7 +142,7 @@ def test_labels_that_do_not_fit_the_classes_serve_and_are_named(
 
 
 def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(
-    tmp_path: Path, start: Callable[..., Arrival]
+    tmp_path: Path, start: Callable[..., Start]
 ) -> None:
     """A deployment that is never published would stay in memory."""
     folder = tmp_path / "models"
@@ -145,3 +153,14 @@ def test_labels_that_cannot_be_read_are_refused_before_anything_is_loaded(
     result = start(runtime).bring_up(source, 1)
     assert isinstance(result, Refused) and "UTF-8" in result.error.message
     assert runtime.loads == 0
+
+
+def test_the_last_words_of_a_trial_that_died_come_along(tmp_path: Path, start: Callable[..., Start]) -> None:
+    def dies(blob: OpenBlob, threads: int) -> TrialResult:
+        return TrialResult(False, "MODEL_CRASHED", "killed by SIGSEGV", detail="terminate called: bad tensor")
+
+    (tmp_path / "models" / "a.tflite").write_bytes(tiny.add_constant(1))
+    [source] = scan(tmp_path / "models").sources["a"]
+    result = start(CountingRuntime(), trial=dies).bring_up(source, 1)
+    assert isinstance(result, Refused) and result.detail == "terminate called: bad tensor"
+    assert (result.error.code, len(result.sha256)) == ("MODEL_CRASHED", 64)

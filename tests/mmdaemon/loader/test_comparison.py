@@ -14,10 +14,13 @@ from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.dispatch.request import Request
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Problem, Sidecar, Snapshot, Source
+from mmdaemon.folder.snapshot import FolderSource, Problem, Sidecar, Snapshot
 from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.candidate import Candidate, StoredSource
 from mmdaemon.loader.comparison import Comparison
+from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.swap import Swap
+from mmdaemon.registry.model import Facts
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import VersionState
 from mmwire.errors import MmError, ModelError
@@ -29,13 +32,12 @@ GRACE_S = 3.0
 SETTLE_S = 0.2
 
 
-class FakeArrivals:
+class FakeRecords:
     def __init__(self) -> None:
         self.counter: dict[str, int] = {}
         self.unloaded: set[str] = set()
         self.stored: set[Path] = set()
         self.serving: list[tuple[str, int]] = []
-        self.discarded: list[Arrived] = []
         self.served_before: dict[str, int] = {}
 
     def last_served(self, name: str) -> int:
@@ -44,7 +46,7 @@ class FakeArrivals:
     def next_version(self, name: str) -> int:
         return self.counter.get(name, 1)
 
-    def is_stored(self, source: Source) -> bool:
+    def is_stored(self, source: FolderSource) -> bool:
         return source.path in self.stored
 
     def is_unloaded(self, name: str) -> bool:
@@ -53,20 +55,11 @@ class FakeArrivals:
     def is_kept(self, name: str, version: int) -> bool:
         return (name, version) in [served for served in self.serving if served[0] == name][-2:]
 
-    def write_down(self) -> None:
-        raise AssertionError("the comparison does nothing slow")
-
     def set_unloaded(self, name: str, unloaded: bool) -> None:
         (self.unloaded.add if unloaded else self.unloaded.discard)(name)
 
-    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
-        raise AssertionError("the test brings sources up by itself")
-
     def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
         self.serving.append((name, version))
-
-    def discard(self, arrived: Arrived) -> None:
-        self.discarded.append(arrived)
 
 
 class NoReply:
@@ -80,51 +73,54 @@ class World:
     """A folder, a clock, and loads that end when the test says so."""
 
     def __init__(self) -> None:
-        self.arrivals = FakeArrivals()
+        self.records = FakeRecords()
         self.registry = Registry("fake")
-        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda *_: None, lambda _: None)
         self.released: list[Deployment] = []
         self.swap = Swap(self.dispatcher, self.registry, self.released.append)
-        self.started: list[tuple[Source, int]] = []
-        self.comparison = Comparison(self.arrivals, self.registry, self.swap, self._start, GRACE_S, SETTLE_S)
+        self.started: list[tuple[Candidate, int]] = []
+        self.discarded: list[Arrived] = []
+        self.comparison = Comparison(self.records, self.registry, self.swap, self, Pace(10, SETTLE_S, 5, GRACE_S))
         self.now = 100.0
-        self.files: dict[tuple[str, int | None], Source] = {}
+        self.files: dict[tuple[str, int | None], FolderSource] = {}
         self.problems: list[Problem] = []
         self.unsettled: set[Path] = set()
         self.available = True
 
-    def _start(self, source: Source, number: int) -> None:
-        self.started.append((source, number))
+    def start(self, candidate: Candidate, number: int) -> None:
+        self.started.append((candidate, number))
 
-    def put(self, name: str, version: int | None = None, content: int = 1, **more: Any) -> Source:
+    def discard(self, arrived: Arrived) -> None:
+        self.discarded.append(arrived)
+
+    def put(self, name: str, version: int | None = None, content: int = 1, **more: Any) -> FolderSource:
         path = Path(f"/m/{name}.tflite" if version is None else f"/m/{name}/{version}/model.tflite")
-        source = Source(name, version, more.pop("kind", "tflite"), path, FileIdentity(1, 2, 3, content, content))
+        source = FolderSource(name, version, more.pop("kind", "tflite"), path, FileIdentity(1, 2, 3, content, content))
         self.files[name, version] = replace(source, **more)
         return self.files[name, version]
 
     def look(self) -> float:
-        sources: dict[str, list[Source]] = {}
+        sources: dict[str, list[FolderSource]] = {}
         for source in self.files.values():
             sources.setdefault(source.name, []).append(source)
         snapshot = Snapshot(self.available, "" if self.available else "gone", sources, self.problems)
 
-        def is_settled(source: Source, now: float) -> float | None:
+        def is_settled(source: FolderSource, now: float) -> float | None:
             return now + 0.2 if source.path in self.unsettled else None
 
-        due = self.comparison.on_snapshot(snapshot, is_settled, self.now)
-        self.swap.settle_retired()
-        return due
+        return self.comparison.on_snapshot(snapshot, is_settled, self.now)
 
     def finish(self, good: bool = True, version: int = 0, retryable: bool = False, sha256: str = "") -> None:
         source, number = self.started.pop(0)
         number = version or number
         if source.version is None:
-            self.arrivals.counter[source.name] = max(self.arrivals.counter.get(source.name, 1), number + 1)
+            self.records.counter[source.name] = max(self.records.counter.get(source.name, 1), number + 1)
         sha256 = sha256 or f"{source.identity.mtime_ns:064x}"
         if good:
             deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
             options = ModelOptions(threads=source.options.identity.size if source.options else 1)
-            self.comparison.on_result(source, Arrived(deployment, sha256, ["cat"], options), self.now)
+            facts = Facts((SPEC,), ["cat"], options)
+            self.comparison.on_result(source, Arrived(deployment, sha256, facts), self.now)
         else:
             error = ModelError("MODEL_INVALID", "it is broken", "mend it", retryable)
             self.comparison.on_result(source, Refused(error, number, sha256), self.now)
@@ -166,7 +162,7 @@ def test_a_new_file_is_brought_up_once_and_served(world: World) -> None:
     assert world.serving("a") == 1
     world.look()
     assert not world.started
-    assert world.arrivals.serving == [("a", 1)]
+    assert world.records.serving == [("a", 1)]
 
 
 def test_a_changing_file_settles_first(world: World) -> None:
@@ -184,7 +180,7 @@ def test_a_changing_file_settles_first(world: World) -> None:
 def test_a_file_that_was_stored_before_need_not_settle_again(world: World) -> None:
     source = world.put("a")
     world.unsettled.add(source.path)
-    world.arrivals.stored.add(source.path)
+    world.records.stored.add(source.path)
     world.look()
     assert len(world.started) == 1
 
@@ -242,7 +238,7 @@ def test_the_same_bytes_again_are_no_new_version(world: World) -> None:
     assert world.states("a") == {2: "loading", 1: "ready"}
     world.finish(version=1, sha256=f"{1:064x}")
     assert world.states("a") == {1: "ready"}
-    assert len(world.arrivals.discarded) == 1, "what serves is not replaced by itself"
+    assert len(world.discarded) == 1, "what serves is not replaced by itself"
 
 
 def test_versions_of_which_nothing_is_left_are_listed_no_more(world: World) -> None:
@@ -257,7 +253,7 @@ def test_new_options_load_the_same_version_again(world: World) -> None:
     world.put("a", options=Sidecar(Path("/m/a.toml"), FileIdentity(1, 1, 2, 1, 1)))
     world.look()
     world.finish(version=1, sha256=f"{1:064x}")
-    assert world.registry.model("a").options.threads == 2
+    assert world.registry.model("a").facts.options.threads == 2
     assert world.serving("a") == 1
 
 
@@ -370,11 +366,11 @@ def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> N
     world.comparison.unload("a")
     world.look()
     assert world.told("a") == "MODEL_UNLOADED" and not world.started
-    assert world.states("a") == {1: "unloaded"} and "a" in world.arrivals.unloaded
+    assert world.states("a") == {1: "unloaded"} and "a" in world.records.unloaded
     world.comparison.load("a")
     world.look()
     world.finish(version=1)
-    assert world.serving("a") == 1 and "a" not in world.arrivals.unloaded
+    assert world.serving("a") == 1 and "a" not in world.records.unloaded
     world.comparison.unload("a")
     world.put("a", content=2)
     world.look()
@@ -429,7 +425,7 @@ def test_a_file_may_change_while_a_request_still_runs_on_what_it_was(world: Worl
 
 
 def test_unloading_is_remembered_over_a_restart(world: World) -> None:
-    world.arrivals.unloaded.add("a")
+    world.records.unloaded.add("a")
     world.put("a")
     world.look()
     assert not world.started and world.told("a") == "MODEL_UNLOADED"
@@ -440,7 +436,7 @@ def test_an_unload_during_a_load_discards_what_arrives(world: World) -> None:
     world.look()
     world.comparison.unload("a")
     world.finish()
-    assert len(world.arrivals.discarded) == 1 and not world.serving("a")
+    assert len(world.discarded) == 1 and not world.serving("a")
     world.look()
     assert not world.started and world.states("a") == {1: "unloaded"}
 
@@ -463,8 +459,8 @@ def test_an_unknown_name_cannot_be_loaded_or_unloaded(world: World, verb: str) -
 
 def restarted_with_a_bad_file(world: World, version: int = 2, **more: Any) -> None:
     """Version 1 served before the restart; its file now is one that is refused as ``version``."""
-    world.arrivals.served_before["a"] = 1
-    world.arrivals.counter["a"] = version
+    world.records.served_before["a"] = 1
+    world.records.counter["a"] = version
     world.put("a", content=7, **more)
     world.look()
     world.started.sort(key=lambda started: started[0].name)
@@ -473,19 +469,20 @@ def restarted_with_a_bad_file(world: World, version: int = 2, **more: Any) -> No
 
 
 def test_after_a_restart_what_served_last_serves_though_its_file_was_overwritten_badly(world: World) -> None:
-    world.arrivals.served_before["a"], world.arrivals.counter["a"] = 1, 2
+    world.records.served_before["a"], world.records.counter["a"] = 1, 2
     world.put("a", content=7)
     world.look()
     world.finish(good=False)
     assert world.told("a") == "MODEL_LOADING", "no client is refused meanwhile"
-    assert "a" in world.comparison.undecided, "who waits is not yet told"
+    assert world.comparison.is_undecided("a"), "who waits is not yet told"
     world.look()
     [(source, number)] = world.started
-    assert (source.kind, number) == ("stored", 1) and world.told("a") == "MODEL_LOADING"
-    assert "a" in world.comparison.undecided
+    assert isinstance(source, StoredSource) and number == 1 and source.version == 1
+    assert world.told("a") == "MODEL_LOADING"
+    assert world.comparison.is_undecided("a")
     world.finish()
     world.look()
-    assert not world.comparison.undecided
+    assert not world.comparison.is_undecided("a")
     assert world.serving("a") == 1 and world.states("a") == {1: "ready", 2: "quarantined"} and not world.started
     assert "version 2: it is broken" in world.registry.document("a")["reason"]
     world.put("a", content=8)
@@ -495,7 +492,7 @@ def test_after_a_restart_what_served_last_serves_though_its_file_was_overwritten
 
 
 def test_after_a_restart_what_served_last_serves_while_its_new_file_settles(world: World) -> None:
-    world.arrivals.served_before["a"], world.arrivals.counter["a"] = 1, 2
+    world.records.served_before["a"], world.records.counter["a"] = 1, 2
     world.unsettled.add(world.put("a", content=7).path)
     world.look()
     world.finish()
@@ -561,6 +558,34 @@ def test_several_models_are_brought_up_side_by_side(world: World) -> None:
         world.put(name)
     world.look()
     assert sorted(source.name for source, _ in world.started) == list("abcd")
+
+
+def test_versions_that_are_gone_are_listed_no_more(world: World) -> None:
+    for version in range(1, 40):
+        world.deploy("a", version)
+        world.files.pop(("a", version - 1), None)
+    world.look()
+    assert len(world.states("a")) <= 3
+
+
+def test_a_refused_change_of_what_serves_is_told_truly(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.deploy("a")
+    world.put("a", options=Sidecar(Path("/m/a.toml"), FileIdentity(1, 1, 2, 1, 1)))
+    world.look()
+    world.finish(good=False, version=1)
+    assert world.serving("a") == 1 and "it is broken" in world.registry.document("a")["reason"]
+    assert "a: version 1 goes on as it was, its changed files cannot be served: it is broken" in caplog.text
+    assert "quarantined" not in caplog.text
+
+
+def test_the_last_words_of_a_trial_are_shown(world: World) -> None:
+    world.put("a")
+    world.look()
+    [(source, number)] = world.started
+    error = ModelError("MODEL_CRASHED", "killed by SIGSEGV")
+    world.comparison.on_result(source, Refused(error, number, "a" * 64, "bad tensor"), world.now)
+    [version] = world.registry.document("a")["versions"]
+    assert version["detail"] == "bad tensor"
 
 
 @pytest.mark.parametrize("seed", range(30))

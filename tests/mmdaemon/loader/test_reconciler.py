@@ -13,11 +13,16 @@ import pytest
 import mmdaemon.loader.reconciler as module
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.loader.arrived import Arrived, Refused
+from mmdaemon.loader.candidate import Candidate
+from mmdaemon.loader.comparison import Comparison
+from mmdaemon.loader.loads import Loads
 from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.loader.swap import Swap
+from mmdaemon.loader.waiting import Waiting
+from mmdaemon.registry.model import Facts
 from mmdaemon.registry.registry import Registry
 from mmwire.errors import MmError
 from mmwire.manifest import ModelOptions
@@ -46,7 +51,7 @@ class Later(Executor):
             self.tasks.pop(0)()
 
 
-class FakeArrivals:
+class FakeStore:
     def __init__(self) -> None:
         self.counter: dict[str, int] = {}
         self.written = 0
@@ -57,7 +62,7 @@ class FakeArrivals:
     def next_version(self, name: str) -> int:
         return self.counter.get(name, 1)
 
-    def is_stored(self, _: Source) -> bool:
+    def is_stored(self, _: FolderSource) -> bool:
         return False
 
     def is_unloaded(self, _: str) -> bool:
@@ -68,11 +73,6 @@ class FakeArrivals:
 
     def set_unloaded(self, _name: str, _unloaded: bool) -> None:
         self._unwritten = True
-
-    def bring_up(self, source: Source, number: int) -> Arrived | Refused:
-        self.counter[source.name] = number + 1
-        deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
-        return Arrived(deployment, f"{number:064x}", [], ModelOptions())
 
     def last_served(self, _: str) -> int:
         return 0
@@ -88,6 +88,16 @@ class FakeArrivals:
             self.during_write()
             self.written += 1
 
+
+class FakeArrivals:
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def bring_up(self, candidate: Candidate, number: int) -> Arrived | Refused:
+        self._store.counter[candidate.name] = number + 1
+        deployment = Deployment(candidate.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
+        return Arrived(deployment, f"{number:064x}", Facts((SPEC,)))
+
     def discard(self, arrived: Arrived) -> None:
         raise AssertionError("nothing here is loaded in vain")
 
@@ -95,14 +105,15 @@ class FakeArrivals:
 class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.arrivals = FakeArrivals()
+        self.store = FakeStore()
         self.registry = Registry("fake")
-        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda *_: None, lambda _: None)
         self.loads = Later()
         self.answers: list[dict[str, Any] | MmError] = []
         swap = Swap(self.dispatcher, self.registry, lambda _: None)
-        pace = Pace(10.0, 0.0, 60.0, 3.0)
-        self.reconciler = Reconciler(folder, pace, self.arrivals, self.registry, swap, self.loads, lambda: None)
+        loads = Loads(self.loads, FakeArrivals(self.store))
+        comparison = Comparison(self.store, self.registry, swap, loads, Pace(10.0, 0.0, 60.0, 3.0))
+        self.reconciler = Reconciler(folder, comparison, Waiting(self.registry), loads, self.store.write_down)
 
     def put(self, name: str, value: float = 1.0) -> None:
         part = self.folder / ".part"
@@ -111,8 +122,8 @@ class World:
 
     def step(self) -> None:
         """Do what its thread would do next, if there is anything."""
-        if self.reconciler._has_work():
-            self.reconciler._step(0.0)
+        if self.reconciler.has_work:
+            self.reconciler.step()
 
     def serving(self, name: str) -> int:
         with self.dispatcher.scheduler() as scheduler:
@@ -129,7 +140,7 @@ def world(tmp_path: Path) -> World:
 
 
 def test_a_result_that_shows_a_bug_loses_no_other(world: World) -> None:
-    world.arrivals.breaks_for = "a"
+    world.store.breaks_for = "a"
     world.put("a")
     world.put("b")
     world.step()
@@ -185,7 +196,7 @@ def test_a_newer_file_is_taken_up_while_other_names_still_load(world: World) -> 
 def test_a_load_that_ends_during_a_look_delays_no_newer_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looks_whole = module.is_whole
 
-    def ends_a_load(source: Source) -> bool:
+    def ends_a_load(source: FolderSource) -> bool:
         world.loads.run()
         return looks_whole(source)
 
@@ -213,13 +224,13 @@ def test_what_serves_is_written_down_outside_of_the_monitor_and_before_the_answe
         elsewhere.join(LIMIT_S)
         assert found == [True], "OPEN and status would wait for the disk"
 
-    world.arrivals.during_write = look_from_elsewhere
+    world.store.during_write = look_from_elsewhere
     world.put("a")
     world.wait("a")
     world.step()
     world.loads.run()
     world.step()
-    assert world.arrivals.written == 1 and len(world.answers) == 1
+    assert world.store.written == 1 and len(world.answers) == 1
 
 
 def test_unloading_is_answered_once_it_was_written_down(world: World) -> None:
@@ -227,11 +238,11 @@ def test_unloading_is_answered_once_it_was_written_down(world: World) -> None:
     world.step()
     world.loads.run()
     world.step()
-    written = world.arrivals.written
+    written = world.store.written
     world.reconciler.unload("a", world.answers.append)
     assert not world.answers and not world.serving("a")
     world.step()
-    assert world.arrivals.written == written + 1
+    assert world.store.written == written + 1
     [answer] = world.answers
     assert isinstance(answer, dict) and answer["state"] in ("unloaded", "retiring")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.loader.route import Policy, is_to_be_converted
 from mmwire.bundle import Bundle
 from mmwire.errors import ModelError
 
-SOURCE = Source("det", None, "saved_model", Path("/m/det"), FileIdentity.of(Path(__file__).stat()))
+SOURCE = FolderSource("det", None, "saved_model", Path("/m/det"), FileIdentity.of(Path(__file__).stat()))
 BUNDLE = Bundle("Svd is no builtin", {})
 BARE_BOX = Policy("auto", False, has_tensorflow=False, has_converter=False, has_gpu=False)
 CPU_BOX = replace(BARE_BOX, has_tensorflow=True)

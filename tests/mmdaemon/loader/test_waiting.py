@@ -5,30 +5,33 @@ from typing import Any
 import pytest
 
 from mmdaemon.loader.waiting import Wait, Waiting
+from mmdaemon.registry.model import Facts, Model
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmwire.errors import MmError, ModelError
 
 
+def nothing_open(name: str) -> bool:
+    return False
+
+
 @pytest.mark.parametrize(
     ("version", "sha256", "says"),
     [
-        (0, "", "model 'a' does not serve yet: it is not in the folder"),
-        (9, "", "version 9 of model 'a' does not serve yet: the model is not in the folder"),
-        (
-            0,
-            "0123456789abcdef",
-            "the file 0123456789ab of model 'a' does not serve yet: the model is not in the folder",
-        ),
+        (0, "", "model 'a' does not serve yet: it is quarantined"),
+        (9, "", "version 9 of model 'a' does not serve yet: the model is quarantined"),
+        (0, "0123456789abcdef", "the file 0123456789ab of model 'a' does not serve yet: the model is quarantined"),
     ],
 )
 def test_who_waited_in_vain_is_told_for_what(version: int, sha256: str, says: str) -> None:
-    waiting = Waiting()
+    registry = Registry("fake")
+    registry.add(Model("a"))
+    waiting = Waiting(registry)
     answers: list[dict[str, Any] | MmError] = []
     waiting.add(Wait("a", version, sha256, 10.0, 0, answers.append))
-    assert not waiting.due(Registry("fake"), 1, (), 9.9)
-    for reply, answer in waiting.due(Registry("fake"), 1, (), 10.0):
-        reply(answer)
+    assert not waiting.due(1, nothing_open, 9.9)
+    for answer in waiting.due(1, nothing_open, 10.0):
+        answer.give()
     [error] = answers
     assert isinstance(error, MmError) and error.message == says and error.retryable
 
@@ -38,12 +41,62 @@ def test_who_waited_in_vain_is_told_for_what(version: int, sha256: str, says: st
 )
 def test_who_waits_for_the_newest_is_told_what_serves_instead(serving: int, says: str) -> None:
     registry = Registry("fake")
+    model = Model("a")
+    registry.add(model)
     if serving:
-        registry.set_state("a", serving, VersionState.LOADING)
-        registry.set_serving("a", serving)
-    registry.set_state("a", 2, VersionState.QUARANTINED, reason=ModelError("MODEL_INVALID", "no model", "mend it"))
-    waiting = Waiting()
+        model.move(serving, VersionState.LOADING)
+        model.set_serving(serving, Facts())
+    model.move(2, VersionState.QUARANTINED, reason=ModelError("MODEL_INVALID", "no model", "mend it"))
+    waiting = Waiting(registry)
     waiting.add(Wait("a", 0, "", 10.0, 0, lambda _: None))
-    [(_, error)] = waiting.due(registry, 1, (), 0.0)
+    [answer] = waiting.due(1, nothing_open, 0.0)
+    error = answer.document
     assert isinstance(error, MmError) and (error.code, error.hint) == ("MODEL_QUARANTINED", "mend it")
     assert error.message == says
+
+
+def waits(
+    registry: Registry, name: str, version: int = 0, sha256: str = "", now: float = 0.0
+) -> MmError | dict[str, Any] | None:
+    """Return the answer to a wait until 10.0, None when it goes on."""
+    waiting = Waiting(registry)
+    waiting.add(Wait(name, version, sha256, 10.0, 0, lambda _: None))
+    answers = waiting.due(1, nothing_open, now)
+    return answers[0].document if answers else None
+
+
+def serving(name: str, sha256: str = "ab" * 32) -> Registry:
+    registry, model = Registry("fake"), Model(name)
+    registry.add(model)
+    model.move(1, VersionState.LOADING, sha256)
+    model.set_serving(1, Facts())
+    return registry
+
+
+def test_a_slip_in_the_name_is_told_at_once() -> None:
+    error = waits(serving("digits"), "digist")
+    assert isinstance(error, MmError) and (error.code, error.hint) == ("MODEL_NOT_FOUND", "did you mean 'digits'?")
+
+
+@pytest.mark.parametrize("name", ["digits_v2", "kws"])
+def test_a_name_that_may_be_dropped_soon_is_waited_for(name: str) -> None:
+    registry = serving("digits_v1")
+    assert waits(registry, name) is None
+    late = waits(registry, name, now=10.0)
+    assert isinstance(late, MmError) and late.retryable and "no file of this name came" in late.message
+
+
+def test_an_unloaded_model_is_told_with_the_way_back() -> None:
+    registry = serving("a")
+    model = registry.model("a")
+    model.set_idle()
+    model.is_unloaded = True
+    error = waits(registry, "a")
+    assert isinstance(error, MmError) and (error.code, error.hint) == ("MODEL_UNLOADED", "mmctl load a")
+    assert waits(registry, "a", version=2) is None, "a version that may be dropped is waited for"
+
+
+def test_the_first_digits_of_a_hash_will_do() -> None:
+    document = waits(serving("a", "0123ab" + "0" * 58), "a", sha256="0123ab")
+    assert isinstance(document, dict) and document["version"] == 1
+    assert waits(serving("a"), "a", sha256="0123ab") is None

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from mmdaemon.registry.model import Facts, Model
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import TRANSITIONS, VersionState, check_transition
 from mmwire.errors import ModelError
@@ -17,8 +18,10 @@ BROKEN = ModelError("MODEL_INVALID", "it is broken", "mend it")
 @pytest.fixture
 def registry() -> Registry:
     made = Registry("fake")
-    made.set_state("m", 1, S.LOADING, "a" * 64)
-    made.set_serving("m", 1)
+    model = Model("m")
+    made.add(model)
+    model.move(1, S.LOADING, "a" * 64)
+    model.set_serving(1, Facts())
     return made
 
 
@@ -38,7 +41,7 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 
 def test_the_document_describes_what_serves(registry: Registry) -> None:
-    registry.set_state("m", 2, S.QUARANTINED, "b" * 64, BROKEN)
+    registry.model("m").move(2, S.QUARANTINED, "b" * 64, BROKEN)
     document = registry.document("m")
     assert (document["state"], document["version"], document["sha256"]) == ("ready", 1, "a" * 64)
     assert document["reason"].startswith("version 2: ")
@@ -50,16 +53,17 @@ def test_the_document_describes_what_serves(registry: Registry) -> None:
 
 def test_the_document_describes_the_newest_when_nothing_serves() -> None:
     registry = Registry("fake")
-    registry.set_state("m", 1, S.UNLOADED)
-    registry.set_state("m", 2, S.QUARANTINED, reason=BROKEN)
+    registry.add(Model("m"))
+    registry.model("m").move(1, S.UNLOADED)
+    registry.model("m").move(2, S.QUARANTINED, reason=BROKEN)
     document = registry.document("m")
     assert (document["state"], document["version"], document["reason"]) == ("quarantined", 2, "it is broken (mend it)")
     assert document["sha256"] is None
 
 
 def test_a_new_version_lets_the_old_one_retire(registry: Registry) -> None:
-    registry.set_state("m", 2, S.LOADING)
-    registry.set_serving("m", 2)
+    registry.model("m").move(2, S.LOADING)
+    registry.model("m").set_serving(2, Facts())
     assert {number: version.state for number, version in registry.model("m").versions.items()} == {
         1: S.RETIRING,
         2: S.READY,
@@ -67,7 +71,7 @@ def test_a_new_version_lets_the_old_one_retire(registry: Registry) -> None:
 
 
 def test_a_version_without_a_file_is_not_the_newest(registry: Registry) -> None:
-    registry.set_state("m", 5, S.UNLOADED)
+    registry.model("m").move(5, S.UNLOADED)
     registry.model("m").versions[5].has_file = False
     newest = registry.model("m").newest
     assert newest is not None and newest.number == 1
@@ -86,7 +90,7 @@ def test_a_version_without_a_file_is_not_the_newest(registry: Registry) -> None:
     ],
 )
 def test_how_a_wait_stands(registry: Registry, version: int, sha256: str, expected: Standing) -> None:
-    registry.set_state("m", 2, S.QUARANTINED, "b" * 64, BROKEN)
+    registry.model("m").move(2, S.QUARANTINED, "b" * 64, BROKEN)
     standing, reason = registry.standing("m", version, sha256)
     assert standing is expected
     assert (reason is BROKEN) == (expected is Standing.REFUSED)
@@ -103,5 +107,6 @@ def test_a_problem_refuses_who_waits_for_the_newest(registry: Registry) -> None:
 
 
 def test_counts_are_by_what_is_shown(registry: Registry) -> None:
-    registry.set_state("n", 1, S.QUARANTINED, reason=BROKEN)
+    registry.add(Model("n"))
+    registry.model("n").move(1, S.QUARANTINED, reason=BROKEN)
     assert registry.counts() == {"ready": 1, "quarantined": 1}

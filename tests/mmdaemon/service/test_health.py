@@ -80,7 +80,7 @@ class World:
         self.now = float(int(time.monotonic()))  # sums and differences of whole seconds are exact
         self.listener = FakeListener()
         self.looker = FakeLooker(self.now)
-        self.dispatcher = Dispatcher(2, 10, 1_000, lambda _: None, lambda _: None)
+        self.dispatcher = Dispatcher(2, 10, 1_000, lambda *_: None, lambda _: None)
         self.instance = StuckInstance()
         self.replies = Replies()
         deployment = Deployment("kws", 3, {SPEC.name: SPEC}, 1, 1, [self.instance], max_run_s=max_run_s)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.store.record import NameRecord, VersionRecord, version_for
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 IDENTITY = FileIdentity(1, 2, 3, 4, 5)
-FLAT = Source("m", None, "tflite", Path("/models/m.tflite"), IDENTITY)
-SEVENTH = Source("m", 7, "tflite", Path("/models/m/7/model.tflite"), IDENTITY)
+FLAT = FolderSource("m", None, "tflite", Path("/models/m.tflite"), IDENTITY)
+SEVENTH = FolderSource("m", 7, "tflite", Path("/models/m/7/model.tflite"), IDENTITY)
 
 
 def record_of(*sha256s: str, serving: int | None = None) -> NameRecord:
@@ -89,7 +89,7 @@ def test_blobs_that_stay() -> None:
 def test_json_survives_a_round_trip() -> None:
     record = record_of(A, B, serving=2)
     record.previous, record.pinned, record.unloaded = 1, 2, True
-    record.versions[2] = VersionRecord(B, "versioned", IDENTITY, "ready", {"code": "MODEL_INVALID"}, 3)
+    record.versions[2] = VersionRecord(B, "versioned", IDENTITY, {"threads": 2})
     assert NameRecord.from_dict(json.loads(json.dumps(record.as_dict()))) == record
 
 
@@ -115,7 +115,6 @@ def test_keys_that_came_later_have_defaults() -> None:
         {"versions": {"1": {"sha256": "short", "layout": "flat"}}},
         {"versions": {"1": {"sha256": A, "layout": "round"}}},
         {"versions": {"1": {"sha256": A, "layout": "flat", "identity": [1]}}},
-        {"versions": {"1": {"sha256": A, "layout": "flat", "reason": "because"}}},
         {"versions": {"1": None}},
         {"serving": -1},
     ],

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.folder.identity import FileIdentity
-from mmdaemon.folder.snapshot import Source
-from mmdaemon.loader.records import Records
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord
+from mmdaemon.store.records import Records
 from mmwire.errors import ModelError
 from mmwire.manifest import ModelOptions, read_options
 
 LIMIT_S = 20.0
-SOURCE = Source("a", None, "tflite", Path("/m/a.tflite"), FileIdentity(1, 2, 3, 4, 5))
+SOURCE = FolderSource("a", None, "tflite", Path("/m/a.tflite"), FileIdentity(1, 2, 3, 4, 5))
 
 
 class SlowLedger(Ledger):

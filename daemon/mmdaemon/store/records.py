@@ -1,11 +1,11 @@
-"""The records of all names, in memory and on disk in step."""
+"""The records of all names: memory and disk in step."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 
-from mmdaemon.folder.snapshot import Source
+from mmdaemon.folder.snapshot import FolderSource
 from mmdaemon.log.logger import LOG, about
 from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.record import NameRecord, VersionRecord, version_for
@@ -31,12 +31,12 @@ class Records:
     def next_version(self, name: str) -> int:
         """Return the number that a new flat file gets."""
         with self._lock:
-            return self._record(name).next_version
+            return self._find(name).next_version
 
     def is_unloaded(self, name: str) -> bool:
         """Return whether a name is to stay out of memory."""
         with self._lock:
-            return self._record(name).unloaded
+            return self._find(name).unloaded
 
     def set_unloaded(self, name: str, unloaded: bool) -> None:
         """Note whether a name is to stay out of memory."""
@@ -49,21 +49,21 @@ class Records:
     def is_kept(self, name: str, number: int) -> bool:
         """Return whether the bytes of a version stay in the store."""
         with self._lock:
-            return number in self._record(name).kept()
+            return number in self._find(name).kept()
 
-    def known(self, source: Source) -> tuple[int, str] | None:
+    def known(self, source: FolderSource) -> tuple[int, str] | None:
         """Return version and SHA-256 of a source that was copied before and has not changed since."""
         with self._lock:
-            for number, version in sorted(self._record(source.name).versions.items(), reverse=True):
+            for number, version in sorted(self._find(source.name).versions.items(), reverse=True):
                 if version.identity == source.identity and version.layout == source.layout:
                     return number, version.sha256
             return None
 
-    def is_stored(self, source: Source) -> bool:
+    def is_stored(self, source: FolderSource) -> bool:
         """Return whether a source was copied before and has not changed since."""
         return self.known(source) is not None
 
-    def put(self, source: Source, sha256: str) -> int:
+    def put(self, source: FolderSource, sha256: str) -> int:
         """Give bytes that were copied their version; return its number.
 
         Raises:
@@ -85,7 +85,7 @@ class Records:
             ModelError: ``STORE_FAILED``: there is none.
         """
         with self._lock:
-            version = self._record(name).versions.get(number)
+            version = self._find(name).versions.get(number)
         if version is None:
             raise ModelError("STORE_FAILED", f"the store does not know version {number} of {name}")
         return version
@@ -93,7 +93,7 @@ class Records:
     def last_served(self, name: str) -> int:
         """Return the version that serves or served last, 0 for none."""
         with self._lock:
-            record = self._record(name)
+            record = self._find(name)
             serving = record.serving or 0
             return serving if serving in record.versions else 0
 
@@ -133,7 +133,12 @@ class Records:
         with self._lock:
             return {version.sha256 for record in self._records.values() for version in record.versions.values()}
 
+    def _find(self, name: str) -> NameRecord:
+        """Return a record to read; an empty one, which is not kept, for a name that has none."""
+        return self._records.get(name) or NameRecord(name)
+
     def _record(self, name: str) -> NameRecord:
+        """Return a record to change; a name that has none gets one."""
         return self._records.setdefault(name, NameRecord(name))
 
     def _save(self, name: str) -> None:
