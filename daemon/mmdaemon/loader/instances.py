@@ -17,15 +17,15 @@ from mmwire.tensor import SignatureSpec
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """What it takes to load one more instance.
+    """Everything that loading one more instance takes.
 
     Attributes:
-        model: What it is called, for the log.
-        version: Which one it is, for the log.
+        model: The model's name, for the log.
+        version: The version's number, for the log.
         runtime: Loads it.
         blob: Its bytes.
-        threads: Of one invocation.
-        traits: What the probe found.
+        threads: How many threads one invocation uses.
+        traits: What its trial found.
     """
 
     model: str
@@ -40,7 +40,7 @@ class Instances:
     """Loads, adds and closes instances.
 
     Args:
-        executor: Where growth and closing happen: both may take long.
+        executor: Its threads add and close instances: both may take long.
 
     Thread: any for every method.
     """
@@ -68,7 +68,7 @@ class Instances:
             return instance
 
     def adopt(self, deployment: Deployment, spec: LoadSpec) -> None:
-        """Keep what is needed to add to a deployment, until it is released."""
+        """Keep what adding instances to a deployment takes, until ``release``."""
         with self._lock:
             self._specs[deployment] = spec
 
@@ -95,7 +95,7 @@ class Instances:
         self._submit(close)
 
     def grow(self, deployment: Deployment, on_grown: Callable[[Deployment, Instance | MmError], None]) -> None:
-        """Load one more instance elsewhere and hand it over, or why it cannot be had."""
+        """Load one more instance elsewhere; ``on_grown`` gets it, or the error that says why there is none."""
 
         def load() -> None:
             on_grown(deployment, self._one_more(deployment))
@@ -131,4 +131,4 @@ def _warm_up(instance: Instance, name: str, spec: SignatureSpec) -> None:
     try:
         instance.run(name, zeros, 1, None, lambda: None)
     except InferenceError:
-        return  # zeros are no input that it must accept; the probe has seen it answer another
+        return  # it need not accept zeros; its trial has seen it answer another input

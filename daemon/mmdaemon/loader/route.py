@@ -1,4 +1,4 @@
-"""How a source is served on this box: in a worker thread, in a process of its own, by full TensorFlow. Pure."""
+"""The way that a model is served on this box: a worker thread, a process of its own, or full TensorFlow. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says and the box has.
+    """What the configuration says and what the box has.
 
     Attributes:
         tensorflow: ``models.tensorflow``.
