@@ -17,26 +17,41 @@ OURS     = $(addprefix $(DESTDIR)$(APP)/,bin include lib lib64 share pyvenv.cfg)
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
 
-.PHONY: setup demo test test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow bench-converter install uninstall deb clean help
+# Every pip here installs the versions of constraints.txt, the build's own packages included.
+PINNED  := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt'
+
+.PHONY: setup constraints demo test coverage test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow bench-converter install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: $(STAMP)  ## the environment in .venv: the product (editable), its extras, the tools
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
 	@echo 'setting up $(VENV): the first time this takes a few minutes (TensorFlow is 1.9 GB)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PINNED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(PINNED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+# Run it with Python 3.11 on x86-64, as CI does: pip resolves for the Python and the machine that run it. Then read the
+# difference, run the tests and commit it.
+constraints:     ## constraints.txt anew, with the newest releases that pyproject.toml allows
+	$(PYTHON) -m venv .venvs/constraints
+	.venvs/constraints/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip pip-tools
+	CUSTOM_COMPILE_COMMAND='make constraints' .venvs/constraints/bin/pip-compile --quiet --upgrade --strip-extras \
+	  --allow-unsafe --all-build-deps --extra dev --extra release --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --output-file constraints.txt pyproject.toml
 
 demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real digits
 	@$(BIN)/python docs/demo/demo.py
 
 test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest
+
+coverage: $(STAMP)  ## the floor of branch coverage under the core: the wire, the scheduler, the store, the loader
+	$(BIN)/python -m tests.rig.coverage_floor
 
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
@@ -71,7 +86,7 @@ bench-converter: $(STAMP)  ## what the search finds on four real models, beside 
 install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
 	rm -rf $(OURS)
 	$(SYSTEM_PYTHON) -m venv --without-pip $(DESTDIR)$(APP)
-	$(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
+	$(PINNED) $(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
 	  --no-cache-dir --no-compile .
 	find $(DESTDIR)$(APP) -name direct_url.json -delete
 	cd $(DESTDIR)$(APP)/bin && ls | grep -vxE 'python[0-9.]*|$(subst $(space),|,$(COMMANDS))' | xargs rm -rf

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".venvs"
 DAEMON = ("mmwire", "mmdaemon", "mmclient", "e2e", "architecture")
 TESTING = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "pillow>=11", "flatbuffers>=24")
+PINNED = ("--constraint", "constraints.txt")  # not where tflite-runtime wants another numpy
 LOWEST = (3, 11)  # watchdog 7.1 and the numpy of today want it
 
 
@@ -86,7 +87,7 @@ def pythons(versions: Iterable[str]) -> dict[str, str]:
         elif python is None:
             results[version] = "not installed here"
         else:
-            results[version] = told(Environment(f"python{version}", python, ((".", *TESTING),)).run())
+            results[version] = told(Environment(f"python{version}", python, ((*PINNED, ".", *TESTING),)).run())
     return results
 
 
