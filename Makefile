@@ -50,7 +50,7 @@ demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real
 test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
-coverage: $(STAMP)  ## the floor of branch coverage under the core: the wire, the scheduler, the store, the loader
+coverage: $(STAMP)  ## the floor of branch coverage under the core: the wire, dispatch, the store, the loader
 	$(BIN)/python -m tests.rig.coverage_floor
 
 test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load

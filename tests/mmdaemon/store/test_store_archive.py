@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.folder.subfolder import tree_identity
-from mmdaemon.store.archive import is_archive, pack, unpack
+from mmdaemon.store.archive import is_archive, pack, require_files, unpack
 from mmdaemon.store.blob import Blobs
 from mmdaemon.store.layout import Layout
 from mmwire.errors import ModelError
@@ -85,6 +86,49 @@ def test_a_folder_that_changes_meanwhile_is_tried_again(folder: Path, change: st
     with pytest.raises(ModelError, match="still changing") as caught:
         pack(folder, write)
     assert caught.value.retryable
+
+
+def test_a_file_that_shrinks_while_it_is_copied_is_tried_again(folder: Path) -> None:
+    big = folder / "a"  # the first of them, and longer than one read
+    big.write_bytes(b"a" * 1_000_000)
+    with pytest.raises(ModelError, match="still changing") as caught:
+        pack(folder, lambda _: os.truncate(big, 10))
+    assert caught.value.retryable
+
+
+def test_a_disk_that_refuses_the_archive_is_not_the_folders_fault(folder: Path) -> None:
+    def full(_: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (folder / "a").write_bytes(b"a" * 1_000_000)
+    with pytest.raises(OSError, match="No space left"):
+        pack(folder, full)
+
+
+def test_files_are_held_to_the_digests_of_mmconvert(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(packed(folder)[0])
+    blob = str(tmp_path / "blob")
+    index = "variables/variables.index"
+    right = {index: hashlib.sha256(b"index").hexdigest()}
+    require_files(blob, right)  # the other files are not named and may be anything
+    with pytest.raises(ModelError, match=f"{index} has changed") as caught:
+        require_files(blob, {index: hashlib.sha256(b"other").hexdigest()})
+    assert caught.value.code == "DIGEST_MISMATCH"
+    with pytest.raises(ModelError, match="gone is missing") as caught:
+        require_files(blob, right | {"gone": right[index]})
+    assert caught.value.code == "DIGEST_MISMATCH"
+
+
+def test_other_bytes_are_not_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"no archive" * 100)
+    (tmp_path / "in").mkdir()
+    for read in (
+        lambda: unpack(str(tmp_path / "blob"), tmp_path / "in"),
+        lambda: require_files(str(tmp_path / "blob"), {}),
+    ):
+        with pytest.raises(ModelError) as caught:
+            read()
+        assert caught.value.code == "MODEL_INVALID"
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b"])

@@ -220,6 +220,59 @@ def test_neither_disk_nor_memory(blobs: Blobs, model: Path, monkeypatch: pytest.
     assert (caught.value.code, caught.value.retryable) == ("STORE_FAILED", True)
 
 
+def test_an_error_that_more_memory_would_not_mend_is_the_stores(
+    blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_disk(monkeypatch, errno.EMFILE)
+    with pytest.raises(ModelError, match="cannot keep") as caught:
+        blobs.ingest(model)
+    assert (caught.value.code, caught.value.retryable) == ("STORE_FAILED", True)
+
+
+def test_a_copy_into_memory_that_fails_leaves_no_descriptor(
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_disk(monkeypatch, errno.ENOSPC)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(ModelError) as caught:
+        blobs.ingest(tmp_path / "missing")
+    assert caught.value.code == "MODEL_UNREADABLE"
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_disk_that_does_not_give_a_blob(blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: int) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    blobs.ingest(model)
+    monkeypatch.setattr(blob_module, "digest_of", broken)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(ModelError, match="does not give") as caught:
+        blobs.open(SHA)
+    assert (caught.value.code, caught.value.retryable) == ("STORE_FAILED", True)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize("then", ["gone", "mended"])
+def test_a_damaged_blob_that_is_gone_or_mended_meanwhile_is_not_removed_again(
+    blobs: Blobs, layout: Layout, model: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    blobs.ingest(model)
+    stored = layout.blobs / SHA
+
+    def damaged(_: int) -> str:
+        stored.unlink()
+        if then == "mended":
+            stored.write_bytes(DATA)
+        return "0" * 64
+
+    monkeypatch.setattr(blob_module, "digest_of", damaged)
+    with pytest.raises(ModelError) as caught:
+        blobs.open(SHA)
+    assert caught.value.code == "DIGEST_MISMATCH"
+    assert stored.exists() == (then == "mended")
+
+
 def test_collect_keeps_what_is_needed_and_what_just_arrived(blobs: Blobs, layout: Layout, model: Path) -> None:
     (layout.blobs / ("0" * 64)).write_bytes(b"")
     blobs.ingest(model)

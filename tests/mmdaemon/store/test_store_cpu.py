@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from mmdaemon.store.cpu import cpu_identity, this_cpu
 
 X86 = """processor\t: 0
@@ -47,3 +51,12 @@ def test_a_serial_number_is_not_part_of_it() -> None:
 
 def test_this_one_is_always_the_same() -> None:
     assert this_cpu() == this_cpu()
+
+
+def test_without_cpuinfo_the_architecture_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(*_: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert this_cpu() == cpu_identity("", "riscv64")

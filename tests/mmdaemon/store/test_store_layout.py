@@ -36,6 +36,8 @@ def test_a_full_or_read_only_disk_is_no_obstacle(tmp_path: Path, monkeypatch: py
 
 def test_sweep_removes_what_a_crash_left_and_nothing_else(layout: Layout) -> None:
     (layout.tmp / "half").write_bytes(b"x")
+    (layout.tmp / "folder").mkdir()
+    (layout.tmp / "folder/half").write_bytes(b"x")
     (layout.blobs / "whole").write_bytes(b"x")
     layout.sweep()
     assert list(layout.tmp.iterdir()) == []

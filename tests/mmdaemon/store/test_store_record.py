@@ -115,6 +115,7 @@ def test_keys_that_came_later_have_defaults() -> None:
         {"versions": {"1": {"sha256": "short", "layout": "flat"}}},
         {"versions": {"1": {"sha256": A, "layout": "round"}}},
         {"versions": {"1": {"sha256": A, "layout": "flat", "identity": [1]}}},
+        {"versions": {"1": {"sha256": A, "layout": "flat", "options": ["threads"]}}},
         {"versions": {"1": None}},
         {"serving": -1},
     ],

@@ -58,6 +58,7 @@ def test_the_key_tells_all_apart_that_the_outcome_depends_on() -> None:
         {"ok": False, "code": ""},
         {"ok": False, "code": "NO_SUCH_CODE"},
         {"message": None},
+        {"labels": ["cat", 7]},
     ],
 )
 def test_a_corrupt_one_is_no_verdict(layout: Layout, change: dict[str, Any]) -> None:
