@@ -11,6 +11,7 @@ import pytest
 
 from rig import tiny_tflite as tiny
 from rig.booted_box import Box
+from rig.debian_package import of_old_release, with_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,13 +44,14 @@ def box(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box
 @pytest.fixture(scope="session")
 def newer_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same package under a higher version."""
-    folder = tmp_path_factory.mktemp("newer")
-    subprocess.run(["dpkg-deb", "--raw-extract", package, folder / "tree"], check=True)
-    control = folder / "tree/DEBIAN/control"
-    control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+upgrade", control.read_text(), flags=re.MULTILINE))
-    made = folder / "newer.deb"
-    subprocess.run(["dpkg-deb", "-Znone", "--build", folder / "tree", made], check=True, stdout=subprocess.DEVNULL)
-    return made
+    [name] = re.findall(r"^mmdaemon_(.+)_[^_]+$", package.stem)
+    return with_version(package, tmp_path_factory.mktemp("newer") / "newer.deb", f"{name}+upgrade")
+
+
+@pytest.fixture(scope="session")
+def old_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the old release."""
+    return of_old_release(package, tmp_path_factory.mktemp("older") / "older.deb")
 
 
 @pytest.fixture
