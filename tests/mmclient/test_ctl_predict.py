@@ -116,10 +116,50 @@ def test_images(
     scale = {"scale": 0.5, "zero_point": 3} if dtype != "float32" else {}
     spec = one(dtype, tail, dtype, tail, **scale)
     daemon.models["image"] = FakeModel("image", spec, lambda x: x, image=(100.0, 50.0))
-    (output,) = predicted(ctl, "image", "-i", picture("grey.png", 200), "--raw")["outputs"]
+    asked = ["--as-image"] if len(tail) == 1 else []
+    (output,) = predicted(ctl, "image", "-i", picture("grey.png", 200), "--raw", *asked)["outputs"]
     assert output["shape"] == [1, *(tail if tail[0] > 0 else [16, 20, 3])]
     if expected is not None:
         assert set(np.ravel(output["data"])) == {expected}
+
+
+@pytest.mark.parametrize("tail", [[49, 10, 1], [640], [64], [40, 49], [1, 128, 3], [4, 4, 1], [-1, 40, 1]])
+def test_an_image_is_refused_where_the_input_does_not_look_like_one(
+    ctl: Ctl, daemon: FakeDaemon, picture: Callable[..., str], tail: list[int]
+) -> None:
+    daemon.models["sound"] = FakeModel("sound", one("int8", tail, "int8", tail), lambda x: x)
+    given = ["predict", "sound", "-i", picture("cat.png", 200)]
+    status, out, err = ctl(*given)
+    assert (status, out) == (1, "") and "input 'x': int8[rows," in err
+    if tail == [640]:
+        assert "takes no image" in ctl(*given, "--as-image")[2]
+        return
+    assert "--as-image" in err
+    assert ctl(*given, "--as-image")[0] == 0
+    daemon.models["sound"].image = (127.5, 127.5)
+    assert ctl(*given)[0] == 0, "NAME.toml says that it takes images"
+
+
+DEEP = (np.arange(64, dtype=np.uint16).reshape(8, 8) * 1040).clip(0, 65535)
+
+
+@pytest.mark.parametrize("name", ["grey.png", "grey.tif", "grey.pgm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_grey_is_scaled_by_its_depth(
+    ctl: Ctl, daemon: FakeDaemon, tmp_path: Path, name: str, channels: int
+) -> None:
+    spec = one("uint8", [8, 8, channels], "uint8", [8, 8, channels])
+    daemon.models["image"] = FakeModel("image", spec, lambda x: x)
+    Image.fromarray(DEEP).save(tmp_path / name)
+    (row,) = data(ctl, "image", "-i", str(tmp_path / name))
+    np.testing.assert_array_equal(row, np.rint(DEEP / 257)[..., None].repeat(channels, 2))
+
+
+@pytest.mark.parametrize(("dtype", "told"), [("int32", "32-bit integers"), ("float32", "floats")])
+def test_an_image_without_a_known_white_is_refused(ctl: Ctl, tmp_path: Path, dtype: str, told: str) -> None:
+    Image.fromarray(DEEP.astype(dtype)).save(tmp_path / "x.tif")
+    status, out, err = ctl("predict", "digits", "-i", str(tmp_path / "x.tif"))
+    assert (status, out) == (1, "") and f"expected 8 or 16 bits a channel, got {told}" in err
 
 
 def test_classes_of_several_images(ctl: Ctl, picture: Callable[..., str]) -> None:

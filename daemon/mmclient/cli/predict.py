@@ -37,6 +37,7 @@ _FORMS = (".npy", ".npz", ".csv", ".jsonl")
 @click.option("--version", type=click.IntRange(min=1), metavar="V", help="Refuse an answer of another version.")
 @click.option("--top", type=click.IntRange(min=0), metavar="K", help="Classes to name. Default: 5, or 1 of many rows.")
 @click.option("--raw", is_flag=True, help="Stored integers of quantized outputs instead of real values.")
+@click.option("--as-image", is_flag=True, help="Give an image to an input that does not look like one.")
 @timeout_option
 @json_option
 @pass_session
@@ -50,6 +51,7 @@ def command(
     version: int | None,
     top: int | None,
     raw: bool,
+    as_image: bool,
     timeout_s: float,
 ) -> None:
     """Run MODEL on files and print what it says."""
@@ -65,7 +67,7 @@ def command(
     with ExitStack() as stack:
         client = stack.enter_context(session.client(timeout_s))
         opened = client.open(model, signature=signature, version=version)
-        feed = read_inputs(inputs + files, opened)
+        feed = read_inputs(inputs + files, opened, as_image=as_image)
         classes: Classes | None = None
         if top != 0 and (output is None or output.suffix.lower() == ".jsonl" or session.as_json):
             classes = classes_of(opened.spec, lambda: client.show(model).get("labels") or [], is_wanted=top is not None)

@@ -54,8 +54,13 @@ class Feed:
             yield dict(zip(self._blocks, values, strict=True))
 
 
-def read_inputs(given: Sequence[str], opened: Opened) -> Feed:
+def read_inputs(given: Sequence[str], opened: Opened, *, as_image: bool = False) -> Feed:
     """Return the feed that the arguments of ``-i`` describe.
+
+    Args:
+        given: ``[NAME=]FILE`` each.
+        opened: The signature.
+        as_image: Whether the user said that an input takes images although it does not look like one.
 
     Raises:
         RequestError: ``BAD_INPUT``: a file cannot be read; ``BAD_TENSOR``: it does not fit the signature.
@@ -64,7 +69,7 @@ def read_inputs(given: Sequence[str], opened: Opened) -> Feed:
     spec = opened.spec
     blocks: dict[str, list[Block]] = {tensor.name: [] for tensor in spec.inputs}
     for name, path in _each_file(given, spec):
-        for tensor, block in _read(name, path, opened):
+        for tensor, block in _read(name, path, opened, as_image):
             blocks[tensor.name].append(block)
     assign(spec, {name: found for name, found in blocks.items() if found})
     counts = {name: sum(block.count for block in found) for name, found in blocks.items()}
@@ -113,7 +118,7 @@ def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
     return "", argument
 
 
-def _read(name: str, path: str, opened: Opened) -> list[tuple[TensorSpec, Block]]:
+def _read(name: str, path: str, opened: Opened, as_image: bool) -> list[tuple[TensorSpec, Block]]:
     spec = opened.spec
     suffix = Path(path).suffix.lower()
     tensors = {tensor.name: tensor for tensor in spec.inputs if name in ("", tensor.name)}
@@ -121,7 +126,8 @@ def _read(name: str, path: str, opened: Opened) -> list[tuple[TensorSpec, Block]
         value: Any = text_file.parse_json(sys.stdin.buffer.read(), "stdin")
     elif suffix in image.SUFFIXES:
         tensor = _only(tensors, path)
-        return [(tensor, Block(path, 1, lambda: image.read(path, tensor, opened)))]
+        layout = image.layout_of(tensor, opened, is_asked=as_image)
+        return [(tensor, Block(path, 1, lambda: image.read(path, layout, tensor, opened)))]
     elif suffix == ".npy":
         value = array_file.read_npy(path)
     elif suffix == ".npz":

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from mmwire.installation import install_hint
+
+
+@pytest.mark.parametrize(
+    ("extra", "prefix", "says"),
+    [
+        ("images", "/home/me/.venv", "pip install 'mmdaemon[images]'"),
+        ("tensorflow", "/usr", "pip install 'mmdaemon[tensorflow]'"),
+        ("images", "/usr/lib/mmdaemon", "apt install --reinstall mmdaemon"),
+        ("images", "/usr/local/lib/mmdaemon/", "apt install --reinstall mmdaemon"),
+        ("tensorflow", "/usr/lib/mmdaemon", "docs/operations.md"),
+    ],
+)
+def test_the_hint_fits_the_installation(extra: str, prefix: str, says: str) -> None:
+    hint = install_hint(extra, prefix)
+
+    assert says in hint
+    assert ("pip install" in hint) == ("pip install" in says)
