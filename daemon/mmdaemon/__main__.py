@@ -18,7 +18,7 @@ from mmdaemon.log.journal import leads_to_journal
 from mmdaemon.log.logger import LOG, about, set_up_log
 from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
-from mmwire.errors import MmError
+from mmwire.errors import MmError, error_text
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,9 +83,7 @@ def main() -> None:
             set_up_log("error")
             LOG.error("%s", error, extra=about(error=error))
         else:
-            print(f"mmdaemon: {error.message}", file=sys.stderr)
-            if error.hint:
-                print(f"  hint: {error.hint}", file=sys.stderr)
+            print(error_text(error, "mmdaemon"), file=sys.stderr)
         sys.exit(error.exit_status)
 
 

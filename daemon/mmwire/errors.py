@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -194,6 +195,19 @@ class ConvertError(MmError):
         "PUBLISH_FAILED": Code("the result could not be written"),
         "TENSORFLOW_MISSING": Code("the convert extra is not installed", EXIT_USAGE),
     }
+
+
+def error_text(error: MmError, program: str, *, as_json: bool = False) -> str:
+    """Return what a command prints on stderr when it ends with an error.
+
+    Args:
+        error: The error.
+        program: The name of the command.
+        as_json: Print one JSON document instead of lines for people.
+    """
+    if as_json:
+        return json.dumps({"error": error.as_dict()}, ensure_ascii=False)
+    return f"{program}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 FAMILIES: tuple[type[MmError], ...] = (

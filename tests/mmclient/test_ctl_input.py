@@ -99,7 +99,7 @@ def test_files_may_follow_the_model(ctl: Ctl, tmp_path: Path) -> None:
     code, out, _ = ctl("predict", "double", "-i", *paths, "--json")
     assert code == 0 and [row[0] for row in json.loads(out)["outputs"][0]["data"]] == [0, 2, 4]
     code, _, err = ctl("predict", "double")
-    assert code == 2 and "nothing to run it on" in err
+    assert code == 2 and "no input: expected a file, as in mmctl predict double FILE" in err
 
 
 def test_a_folder_stands_for_its_images_and_names_that_clash_get_their_folders(ctl: Ctl, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_folder_stands_for_its_images_and_names_that_clash_get_their_folders(c
 
 def test_the_right_answers_that_an_archive_holds_are_passed_over(ctl: Ctl, tmp_path: Path) -> None:
     np.savez(tmp_path / "eval.npz", x=np.ones((2, 4), np.float32), labels=np.array([0, 1]))
-    code, out, _ = ctl("predict", "double", "-i", tmp_path / "eval.npz", "--json")
+    code, out, _ = ctl("predict", "double", "-i", str(tmp_path / "eval.npz"), "--json")
     assert code == 0 and json.loads(out)["outputs"][0]["data"] == [[2] * 4] * 2
 
 
@@ -131,6 +131,7 @@ def test_a_file_name_may_hold_an_equals_sign(ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_pillow_is_absent(ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (8, 8), 9).save(tmp_path / "x.png")
     monkeypatch.setitem(sys.modules, "PIL", None)
     status, _, err = ctl("predict", "digits", "-i", str(tmp_path / "x.png"))
     assert status == 2 and "pip install 'mmdaemon[images]'" in err

@@ -75,8 +75,8 @@ def test_wait_passes_what_it_waits_for(ctl: Ctl, daemon: FakeDaemon) -> None:
 
     daemon.verbs["wait"] = wait
     ctl("wait", "double", "--version", "3", "--timeout", "7")
-    ctl("wait", "double", "--sha256", "ff")
-    assert asked == [{"model": "double", "version": 3}, {"model": "double", "sha256": "ff"}]
+    ctl("wait", "double", "--sha256", "00FFee")
+    assert asked == [{"model": "double", "version": 3}, {"model": "double", "sha256": "00FFee"}]
     waited = [frame.remaining_us for frame in daemon.frames if frame.type is FrameType.ADMIN]
     assert 6_500_000 < waited[0] <= 7_000_000
 
@@ -90,6 +90,18 @@ def test_wait_that_fails(ctl: Ctl, daemon: FakeDaemon) -> None:
     assert ctl("wait", "kws")[0] == 4
     assert ctl("wait", "kws", "--version", "1", "--sha256", "ff")[0] == 2
     assert ctl("wait", "kws", "--version", "0")[0] == 2
+
+
+@pytest.mark.parametrize("digest", ["", "ab12", "sha256:00ffee", "00ffeg", "0" * 65])
+def test_wait_takes_no_hash_that_names_no_file(ctl: Ctl, daemon: FakeDaemon, digest: str) -> None:
+    status, out, err = ctl("wait", "kws", "--sha256", digest)
+    assert (status, out) == (
+        2,
+        "",
+    ) and f"expected 6 to 64 hexadecimal digits, the first of the file's SHA-256, got {digest!r}" in " ".join(
+        err.split()
+    )
+    assert not daemon.frames
 
 
 def test_help_names_every_verb(ctl: Ctl) -> None:

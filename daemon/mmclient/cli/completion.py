@@ -5,16 +5,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
-from mmclient.cli.main import VARIABLE
 from mmclient.client import Client
 from mmwire.errors import MmError
 
 _PATIENCE_S = 1.0
 
 
-def complete(command: click.Command, instruction: str) -> int:
-    """Answer a shell; return the exit status."""
-    return shell_complete(command, {}, "mmctl", VARIABLE, instruction)
+def complete(command: click.Command, variable: str, instruction: str) -> int:
+    """Answer a shell that set ``variable`` to ``instruction``; return the exit status."""
+    return shell_complete(command, {}, "mmctl", variable, instruction)
 
 
 def complete_model(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import click
 
+from mmclient.cli.console import Console
+from mmclient.cli.option import json_option, model_argument, pass_console, timeout_option
 from mmclient.cli.serving import print_model
-from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
 
 
 @click.command("load")
 @model_argument
-@timeout_option
+@timeout_option("Give up after this long, with exit status 4.")
 @json_option
-@pass_session
-def command(session: Session, model: str, timeout_s: float) -> None:
-    """Serve MODEL again after unload, or try again one that was refused; wait until it serves."""
-    with session.client(timeout_s) as client:
-        print_model(session, client.load(model))
+@pass_console
+def command(console: Console, model: str, timeout_s: float) -> None:
+    """Serve MODEL again after unload, or retry a file that was refused.
+
+    Returns when the model serves. When it cannot be served, mmctl says why and exits with status 1.
+    """
+    with console.client(timeout_s) as client:
+        print_model(console, client.load(model))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mmclient.cli.session import Session, json_option, pass_session
+from mmclient.cli.console import Console
+from mmclient.cli.option import json_option, pass_console
 from mmclient.cli.table import lines
 
 _SHORT_DIGEST = 12
@@ -12,13 +13,13 @@ _SHORT_DIGEST = 12
 
 @click.command("ls")
 @json_option
-@pass_session
-def command(session: Session) -> None:
+@pass_console
+def command(console: Console) -> None:
     """List the models: state, version that serves, and why one does not."""
-    with session.client() as client:
+    with console.client() as client:
         models = client.models()
-    if session.as_json:
-        session.print_json({"models": models})
+    if console.as_json:
+        console.print_json({"models": models})
         return
     if not models:
         click.echo("no models: put a .tflite file into the daemon's model folder", err=True)

@@ -4,105 +4,149 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
+from mmclient.cli.console import Console
+from mmclient.cli.option import count_option, json_option, model_argument, pass_console, timeout_option
+from mmwire.errors import EXIT_REFUSED, MmError, RequestError
+from mmwire.manifest import MODEL_SUFFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mmclient.answer import Answer
-    from mmclient.cli.input.source import Feed
     from mmclient.client import Client
+    from mmwire.message import Opened
 
 _FORMS = (".npy", ".npz", ".csv", ".jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of the command line."""
+
+    files: tuple[str, ...]
+    output: Path | None
+    signature: str
+    version: int | None
+    top: int | None
+    raw: bool
+    as_image: bool
+    keep_going: bool
+    timeout_s: float
+
+
 @click.command("predict")
 @model_argument
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE]...")
 @click.option(
     "-i",
     "--input",
     "inputs",
     multiple=True,
+    type=click.Path(),
     metavar="[NAME=]FILE",
-    help="npy, npz, json, csv, image, wav or a folder of images; - for JSON on stdin. Several files are several rows.",
+    help="A npy, npz, json, csv, wav or image file, a folder of images, or - for JSON on stdin. Several files are"
+    " several rows. NAME says which input, where the model has several.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write npy, npz, csv or jsonl.")
-@click.option("--signature", default="", metavar="S", help="Default: the model's first.")
-@click.option("--version", type=click.IntRange(min=1), metavar="V", help="Refuse an answer of another version.")
-@click.option("--top", type=click.IntRange(min=0), metavar="K", help="Classes to name. Default: 5, or 1 of many rows.")
-@click.option("--raw", is_flag=True, help="Stored integers of quantized outputs instead of real values.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the outputs to this npy, npz, csv or jsonl file.",
+)
+@click.option("--signature", default="", metavar="NAME", help="Run this signature. Default: the model's first.")
+@count_option("--version", "V", "Refuse the answer of any other version.", least=1)
+@count_option("--top", "K", "Name this many classes. Default: 5, or 1 when there are several rows.", least=0)
+@click.option("--raw", is_flag=True, help="Print the stored integers of quantized outputs, not their real values.")
 @click.option("--as-image", is_flag=True, help="Give an image to an input that does not look like one.")
-@timeout_option
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Go on after a file or row that fails; tell each failure on stderr, and exit with status 1.",
+)
+@timeout_option("Give up on a request after this long, with exit status 4.")
 @json_option
-@pass_session
+@pass_console
 def command(
-    session: Session,
-    model: str,
-    files: tuple[str, ...],
-    inputs: tuple[str, ...],
-    output: Path | None,
-    signature: str,
-    version: int | None,
-    top: int | None,
-    raw: bool,
-    as_image: bool,
-    timeout_s: float,
+    console: Console, /, model: str, files: tuple[str, ...], inputs: tuple[str, ...], output: Path | None, **given: Any
 ) -> None:
-    """Run MODEL on files and print what it says."""
+    """Run MODEL on files and print its answers."""
     if not inputs + files:
-        raise click.UsageError("nothing to run it on; expected -i [NAME=]FILE")
+        raise click.UsageError(
+            f"no input: expected a file, as in mmctl predict {model} FILE, or -i - for JSON on stdin"
+        )
     if output is not None and output.suffix.lower() not in _FORMS:
-        raise click.UsageError(f"--output {output}: expected a file ending in {', '.join(_FORMS)}")
+        raise click.UsageError(f"--output {output}: expected a file that ends in {', '.join(_FORMS)}")
+    if predict(console, model, Options(inputs + files, output, **given)):
+        raise click.exceptions.Exit(EXIT_REFUSED)
+
+
+def predict(console: Console, model: str, options: Options) -> int:
+    """Run a model and print its answers; return the number of rows that failed.
+
+    Raises:
+        MmError: The prediction cannot go on.
+    """
+    from mmclient.cli.batch import Asking
     from mmclient.cli.input.source import read_inputs  # numpy and all that: not for --help
     from mmclient.cli.output.classification import Classes, classes_of
     from mmclient.cli.output.report import JsonReport, Report, TextReport
     from mmclient.cli.output.sink import Sink
 
+    output = options.output
     with ExitStack() as stack:
-        client = stack.enter_context(session.client(timeout_s))
-        opened = client.open(model, signature=signature, version=version)
-        feed = read_inputs(inputs + files, opened, as_image=as_image)
+        client = stack.enter_context(console.client(options.timeout_s))
+        opened = _open(client, model, options)
+        feed = read_inputs(options.files, opened, as_image=options.as_image, keep_going=options.keep_going)
         classes: Classes | None = None
-        if top != 0 and (output is None or output.suffix.lower() == ".jsonl" or session.as_json):
-            classes = classes_of(opened.spec, lambda: client.show(model).get("labels") or [], is_wanted=top is not None)
+        if options.top != 0 and (output is None or output.suffix.lower() == ".jsonl" or console.as_json):
+            is_wanted = options.top is not None
+            classes = classes_of(opened.spec, lambda: client.show(model).get("labels") or [], is_wanted=is_wanted)
         if classes is not None:
-            classes.count = top or (1 if feed.count > 1 and not session.as_json else 5)
+            classes.count = options.top or (1 if feed.count > 1 and not console.as_json else 5)
         sink = stack.enter_context(Sink(output, opened.spec, classes)) if output is not None else None
-        report: Report = JsonReport(model, classes) if session.as_json else TextReport(classes, sink is not None)
-        answers = _answers(client, model, feed, signature=signature, version=version, dequantize=not raw)
-        if sink is not None or session.as_json or not sys.stdout.isatty():
-            answers = _with_progress(answers, feed.count)
+        report: Report = (
+            JsonReport(opened, classes) if console.as_json else TextReport(classes, is_quiet=sink is not None)
+        )
+        asking = Asking(client, model, options.signature, options.version, not options.raw)
+        outcomes: Iterator[Answer | MmError] = asking.each_outcome(feed) if options.keep_going else asking.each(feed)
+        if sink is not None or console.as_json or not sys.stdout.isatty():
+            outcomes = console.with_progress(outcomes, feed.count)
         started = time.monotonic()
-        for index, answer in enumerate(answers):
-            report.add(feed, index, answer)
+        failed = 0
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, MmError):
+                failed += 1
+                console.print_error(outcome, about=feed.title(index))
+            report.add(feed, index, outcome)
             if sink is not None:
-                sink.add(feed, index, answer)
+                sink.add(feed, index, outcome)
         total_us = int((time.monotonic() - started) * 1e6)
         if sink is not None:
             sink.finish()
         report.finish(total_us, output)
+    return failed
 
 
-def _answers(
-    client: Client, model: str, feed: Feed, *, signature: str, version: int | None, dequantize: bool
-) -> Iterator[Answer]:
-    if feed.count == 1:
-        (row,) = feed.rows()
-        yield client.ask(model, row, signature=signature, version=version, dequantize=dequantize)
-        return
-    yield from client.ask_many(model, feed.rows(), signature=signature, version=version, dequantize=dequantize)
+def _open(client: Client, model: str, options: Options) -> Opened:
+    """Return the signature.
 
-
-def _with_progress(answers: Iterator[Answer], count: int) -> Iterator[Answer]:
-    """Show a progress bar where a person looks at stderr."""
-    if count == 1 or not sys.stderr.isatty():
-        return answers
-    from tqdm import tqdm
-
-    return iter(tqdm(answers, total=count, unit="row", file=sys.stderr, leave=False))
+    Raises:
+        MmError: As ``Client.open``; the hint fits a model that was named by its file.
+    """
+    try:
+        return client.open(model, signature=options.signature, version=options.version)
+    except RequestError as error:
+        if error.code in ("MODEL_NOT_FOUND", "BAD_REQUEST"):
+            if model.endswith(MODEL_SUFFIX):
+                error.hint = f"a model's name has no suffix: mmctl predict {Path(model).stem}"
+            elif Path(model).exists():
+                error.hint = f"MODEL comes first, then the files: mmctl predict MODEL {model}"
+        raise

@@ -6,19 +6,20 @@ from typing import Any
 
 import click
 
-from mmclient.cli.session import Session, json_option, pass_session
+from mmclient.cli.console import Console
+from mmclient.cli.option import json_option, pass_console
 from mmclient.cli.table import cell, lines
 
 
 @click.command("ps")
 @json_option
-@pass_session
-def command(session: Session) -> None:
+@pass_console
+def command(console: Console) -> None:
     """List what runs: instances, queues and counts of each model."""
-    with session.client() as client:
+    with console.client() as client:
         document = client.ps()
-    if session.as_json:
-        session.print_json(document)
+    if console.as_json:
+        console.print_json(document)
         return
     models: list[dict[str, Any]] = document.get("models", [])
     if models:

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from mmclient.cli.session import Session
+from mmclient.cli.console import Console
 from mmclient.cli.table import cell
 
 
-def print_model(session: Session, model: dict[str, Any]) -> None:
+def print_model(console: Console, model: dict[str, Any]) -> None:
     """Print a model's document, or its state in one line."""
-    if session.as_json:
-        session.print_json(model)
+    if console.as_json:
+        console.print_json(model)
         return
     version = f" version {cell(model.get('version'))}" if model.get("version") else ""
     click.echo(f"{cell(model.get('name'))}{version}: {cell(model.get('state'))}")

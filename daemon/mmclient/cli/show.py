@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mmclient.cli.session import Session, json_option, model_argument, pass_session
+from mmclient.cli.console import Console
+from mmclient.cli.option import json_option, model_argument, pass_console
 from mmclient.cli.table import cell, fields, lines
 from mmwire.tensor import SignatureSpec, TensorSpec
 
@@ -17,13 +18,13 @@ _APART = ("versions", "signatures", "labels")
 @click.command("show")
 @model_argument
 @json_option
-@pass_session
-def command(session: Session, model: str) -> None:
+@pass_console
+def command(console: Console, model: str) -> None:
     """Show one MODEL: its versions, tensors, labels and options."""
-    with session.client() as client:
+    with console.client() as client:
         document = client.show(model)
-    if session.as_json:
-        session.print_json(document)
+    if console.as_json:
+        console.print_json(document)
         return
     for line in (*fields(document, skip=_APART), *_versions(document), *_tensors(document), *_labels(document)):
         click.echo(line)

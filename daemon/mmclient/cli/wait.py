@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
+from mmclient.cli.console import Console
+from mmclient.cli.option import count_option, json_option, model_argument, pass_console, timeout_option
 from mmclient.cli.serving import print_model
-from mmclient.cli.session import Session, json_option, model_argument, pass_session, timeout_option
+
+_DIGEST = re.compile(r"[0-9a-f]{6,64}\Z", re.IGNORECASE)
+
+
+def _read_digest(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not _DIGEST.match(text):
+        raise click.BadParameter(f"expected 6 to 64 hexadecimal digits, the first of the file's SHA-256, got {text!r}")
+    return text
 
 
 @click.command("wait")
 @model_argument
-@click.option("--version", type=click.IntRange(min=1), metavar="V", help="Wait for this version.")
-@click.option("--sha256", metavar="H", help="Wait for the file with this hash.")
-@timeout_option
+@count_option("--version", "V", "Wait for this version.", least=1)
+@click.option(
+    "--sha256",
+    metavar="HASH",
+    callback=_read_digest,
+    help="Wait for the file with this SHA-256; its first 6 digits or more are enough.",
+)
+@timeout_option("Give up after this long, with exit status 4, or 3 when no daemon answered.")
 @json_option
-@pass_session
-def command(session: Session, model: str, version: int | None, sha256: str | None, timeout_s: float) -> None:
-    """Wait until the newest file of MODEL serves; exit 1 with the reason when it cannot."""
+@pass_console
+def command(console: Console, model: str, version: int | None, sha256: str | None, timeout_s: float) -> None:
+    """Wait until the newest file of MODEL serves.
+
+    A daemon that is not there yet is waited for too. When the file cannot be served, mmctl says why and exits with
+    status 1.
+    """
     if version is not None and sha256 is not None:
-        raise click.UsageError("--version and --sha256 exclude each other")
-    with session.client(timeout_s) as client:
-        print_model(session, client.wait(model, version, sha256))
+        raise click.UsageError("give --version or --sha256, not both")
+    with console.client(timeout_s) as client:
+        print_model(console, client.wait(model, version, sha256))

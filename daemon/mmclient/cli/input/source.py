@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mmclient.array import Array
 from mmclient.cli.input import array_file, image, sound, text_file
+from mmclient.cli.input.feed import Block, Feed
 from mmclient.encode import assign, encode_tensor
 from mmwire.errors import RequestError
 from mmwire.message import Opened
@@ -21,46 +22,14 @@ _STDIN = "-"
 _CLASSES = "labels"  # the right answers that mmconvert takes beside the inputs: not asked for here
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some rows of one input; ``read`` gives them with their leading dimension.
-
-    Attributes:
-        path: Of an image, else empty.
-    """
-
-    path: str
-    count: int
-    read: Callable[[], Array]
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """The rows of a prediction.
-
-    Attributes:
-        count: How many; 1 where the signature has no rows.
-        labels: What to call each row: the file of an image, else its number.
-    """
-
-    count: int
-    labels: Sequence[str]
-    _blocks: dict[str, list[Block]]
-
-    def rows(self) -> Iterator[dict[str, Array]]:
-        """Return each row by input name; an image is read when its turn comes."""
-        columns = [_each_row(blocks, self.count) for blocks in self._blocks.values()]
-        for values in zip(*columns, strict=True):
-            yield dict(zip(self._blocks, values, strict=True))
-
-
-def read_inputs(given: Sequence[str], opened: Opened, *, as_image: bool = False) -> Feed:
+def read_inputs(given: Sequence[str], opened: Opened, *, as_image: bool, keep_going: bool) -> Feed:
     """Return the feed that the arguments of ``-i`` describe.
 
     Args:
         given: ``[NAME=]FILE`` each.
         opened: The signature.
         as_image: Whether the user said that an input takes images although it does not look like one.
+        keep_going: Whether a file that cannot be read is a row that fails, instead of the end.
 
     Raises:
         RequestError: ``BAD_INPUT``: a file cannot be read; ``BAD_TENSOR``: it does not fit the signature.
@@ -69,26 +38,28 @@ def read_inputs(given: Sequence[str], opened: Opened, *, as_image: bool = False)
     spec = opened.spec
     blocks: dict[str, list[Block]] = {tensor.name: [] for tensor in spec.inputs}
     for name, path in _each_file(given, spec):
-        for tensor, block in _read(name, path, opened, as_image):
+        tensors = {tensor.name: tensor for tensor in spec.inputs if name in ("", tensor.name)}
+        try:
+            found = _read(path, tensors, opened, as_image)
+        except RequestError as error:
+            if not keep_going:
+                raise
+            found = [(tensor, Block(path, 1, partial(_fail, error))) for tensor in tensors.values()]
+        for tensor, block in found:
             blocks[tensor.name].append(block)
     assign(spec, {name: found for name, found in blocks.items() if found})
     counts = {name: sum(block.count for block in found) for name, found in blocks.items()}
     if len(set(counts.values())) > 1:
         got = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise RequestError("BAD_TENSOR", f"expected the same number of rows for every input, got {got}")
-    count = next(iter(counts.values()), 1)
-    if count > 1 and not spec.has_rows:
-        raise RequestError("BAD_TENSOR", f"signature {spec.name!r} takes one row, got {count}")
-    first = next(iter(blocks.values()), [])
-    return Feed(count, _labels([block.path for block in first], count), blocks)
+    feed = Feed(blocks)
+    if feed.count > 1 and not spec.has_rows:
+        raise RequestError("BAD_TENSOR", f"signature {spec.name!r} takes one row, got {feed.count}")
+    return feed
 
 
-def _labels(paths: list[str], count: int) -> list[str]:
-    """Return what to call the rows: the names of images, with their folders where two have the same name."""
-    if not paths or not all(paths):
-        return [str(index) for index in range(count)]
-    names = [Path(path).name for path in paths]
-    return names if len(set(names)) == len(names) else paths
+def _fail(error: RequestError) -> Array:
+    raise error
 
 
 def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str, str]]:
@@ -118,10 +89,10 @@ def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
     return "", argument
 
 
-def _read(name: str, path: str, opened: Opened, as_image: bool) -> list[tuple[TensorSpec, Block]]:
-    spec = opened.spec
+def _read(path: str, tensors: dict[str, TensorSpec], opened: Opened, as_image: bool) -> list[tuple[TensorSpec, Block]]:
     suffix = Path(path).suffix.lower()
-    tensors = {tensor.name: tensor for tensor in spec.inputs if name in ("", tensor.name)}
+    if path != _STDIN and not Path(path).exists():
+        raise RequestError("BAD_INPUT", f"{path} cannot be read: No such file or directory")
     if path == _STDIN:
         value: Any = text_file.parse_json(sys.stdin.buffer.read(), "stdin")
     elif suffix in image.SUFFIXES:
@@ -178,12 +149,3 @@ def _block(tensor: TensorSpec, value: Any) -> Block:
     if not tensor.accepts(array.shape) or (tensor.has_rows and array.shape[0] == 0):
         raise shape_mismatch(tensor, array.shape)
     return Block("", len(array) if tensor.has_rows else 1, lambda: array)
-
-
-def _each_row(blocks: list[Block], count: int) -> Iterator[Array]:
-    for block in blocks:
-        array = block.read()
-        if count == 1:
-            yield array
-        else:
-            yield from (array[index : index + 1] for index in range(block.count))

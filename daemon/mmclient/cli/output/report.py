@@ -1,4 +1,4 @@
-"""What ``mmctl predict`` prints."""
+"""Prints the answers of ``mmctl predict``."""
 
 from __future__ import annotations
 
@@ -11,60 +11,81 @@ import numpy as np
 
 from mmclient.answer import Answer
 from mmclient.array import Array
-from mmclient.cli.input.source import Feed
+from mmclient.cli.input.feed import Feed
 from mmclient.cli.output.classification import Classes
 from mmclient.cli.table import cell
+from mmwire.errors import MmError
+from mmwire.message import Opened
+from mmwire.tensor import TensorSpec
 
 _MAX_LABEL = 40
 _SHORT = 8  # values of a tensor in one line
 
 
 class Report(Protocol):
-    """Takes answers one after the other."""
+    """Takes the outcomes of the rows one after the other."""
 
-    def add(self, feed: Feed, index: int, answer: Answer) -> None:
-        """Take the answer to a row."""
+    def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
+        """Take the answer to a row, or the error that the row caused."""
 
     def finish(self, total_us: int, output: Path | None) -> None:
         """Print what is left to say."""
 
 
 class JsonReport:
-    """One document."""
+    """Prints one document.
 
-    def __init__(self, model: str, classes: Classes | None) -> None:
-        self._model = model
+    Args:
+        opened: The signature.
+        classes: The best of them are listed as ``top``; None for a model that is not a classifier.
+    """
+
+    def __init__(self, opened: Opened, classes: Classes | None) -> None:
+        self._opened = opened
         self._classes = classes
-        self._version = 0
+        self._version = opened.version
         self._queue_us = self._run_us = 0
-        self._arrays: dict[str, list[Array]] = {}
+        self._outcomes: list[dict[str, Array] | MmError] = []
         self._top: list[dict[str, Any]] = []
 
-    def add(self, feed: Feed, index: int, answer: Answer) -> None:
-        """Take the answer to a row."""
-        self._version = answer.version
-        self._queue_us += answer.queue_us
-        self._run_us += answer.run_us
-        for name, array in answer.outputs.items():
-            self._arrays.setdefault(name, []).append(array)
+    def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
+        """Take the answer to a row, or the error that the row caused."""
+        if isinstance(outcome, MmError):
+            self._outcomes.append(outcome)
+            return
+        self._outcomes.append(outcome.outputs)
+        self._version = outcome.version
+        self._queue_us += outcome.queue_us
+        self._run_us += outcome.run_us
         if self._classes is not None:
-            for scores in self._classes.scores(answer):
+            for scores in self._classes.scores(outcome):
                 top = self._classes.top(scores)
                 self._top += [{"row": index, **entry} for entry in top] if feed.count > 1 else top
 
     def finish(self, total_us: int, output: Path | None) -> None:
         """Print the document."""
-        outputs = [_output(name, arrays) for name, arrays in self._arrays.items()]
+        outputs = [_output(tensor, self._outcomes) for tensor in self._opened.spec.outputs]
         if self._classes is not None:
             outputs[0]["top"] = self._top
         timing = {"queue": self._queue_us, "run": self._run_us, "total": total_us}
-        document = {"model": self._model, "version": self._version, "outputs": outputs, "timing_us": timing}
+        document = {"model": self._opened.model, "version": self._version, "outputs": outputs, "timing_us": timing}
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
-def _output(name: str, arrays: list[Array]) -> dict[str, Any]:
-    array = arrays[0] if len(arrays) == 1 else np.concatenate([np.atleast_1d(part) for part in arrays])
-    return {"name": name, "dtype": array.dtype.name, "shape": list(array.shape), "data": nested(array)}
+def _output(tensor: TensorSpec, outcomes: list[dict[str, Array] | MmError]) -> dict[str, Any]:
+    """Return an output with the rows of all answers; an error stands in the place of a row that failed."""
+    arrays = [outcome[tensor.name] for outcome in outcomes if not isinstance(outcome, MmError)]
+    if len(arrays) == len(outcomes):
+        array = arrays[0] if len(arrays) == 1 else np.concatenate([np.atleast_1d(part) for part in arrays])
+        return {"name": tensor.name, "dtype": array.dtype.name, "shape": list(array.shape), "data": nested(array)}
+    data: list[Any] = []
+    for outcome in outcomes:
+        if isinstance(outcome, MmError):
+            data.append({"error": outcome.as_dict()})
+        else:
+            data += nested(np.atleast_1d(outcome[tensor.name]))
+    dtype, tail = (arrays[0].dtype.name, arrays[0].shape[1:]) if arrays else (tensor.dtype, ())
+    return {"name": tensor.name, "dtype": dtype, "shape": [len(data), *tail], "data": data}
 
 
 def nested(array: Array) -> Any:
@@ -77,28 +98,37 @@ def nested(array: Array) -> Any:
 
 
 class TextReport:
-    """Lines for a person; of many rows one line each, as they come."""
+    """Prints lines for a person; where there are many rows, one line for each as it comes.
 
-    def __init__(self, classes: Classes | None, is_quiet: bool) -> None:
+    Args:
+        classes: The best of them are printed; None for a model that is not a classifier.
+        is_quiet: Whether the answers are not printed, because they go to a file.
+    """
+
+    def __init__(self, classes: Classes | None, *, is_quiet: bool) -> None:
         self._classes = classes
         self._is_quiet = is_quiet
-        self._rows = 0
+        self._answered = 0
+        self._failed = 0
 
-    def add(self, feed: Feed, index: int, answer: Answer) -> None:
-        """Print the answer to a row."""
-        self._rows += 1
+    def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
+        """Print the answer to a row; an error is told on stderr, by the caller."""
+        if isinstance(outcome, MmError):
+            self._failed += 1
+            return
+        self._answered += 1
         if self._is_quiet:
             return
         label = cell(feed.labels[index])
         width = max(map(len, feed.labels)) if index < len(feed.labels) else 0
         if self._classes is not None:
-            for scores in self._classes.scores(answer):
+            for scores in self._classes.scores(outcome):
                 self._print_top(label, width, scores)
         elif feed.count > 1:
-            shown = "  ".join(f"{cell(name)} {_line(array)}" for name, array in answer.outputs.items())
+            shown = "  ".join(f"{cell(name)} {_line(array)}" for name, array in outcome.outputs.items())
             click.echo(f"{label.ljust(width)}  {shown}")
         else:
-            for name, array in answer.outputs.items():
+            for name, array in outcome.outputs.items():
                 shape = ",".join(map(str, array.shape))
                 click.echo(f"{cell(name)} {array.dtype.name}[{shape}]\n{np.array2string(array, threshold=200)}")
 
@@ -117,9 +147,15 @@ class TextReport:
             click.echo(shown.rstrip())
 
     def finish(self, total_us: int, output: Path | None) -> None:
-        """Say where the rows were written."""
-        if output is not None:
-            click.echo(f"{self._rows} {'row' if self._rows == 1 else 'rows'} written to {output}")
+        """Say where the rows were written, and how many failed."""
+        if output is not None and self._answered:
+            click.echo(f"{_rows(self._answered)} written to {output}")
+        if self._failed:
+            click.echo(f"mmctl: {self._failed} of {_rows(self._answered + self._failed)} failed", err=True)
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _line(array: Array) -> str:

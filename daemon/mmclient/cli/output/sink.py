@@ -13,10 +13,10 @@ import numpy as np
 
 from mmclient.answer import Answer
 from mmclient.array import Array
-from mmclient.cli.input.source import Feed
+from mmclient.cli.input.feed import Feed
 from mmclient.cli.output.classification import Classes
 from mmclient.cli.output.report import nested
-from mmwire.errors import RequestError
+from mmwire.errors import MmError, RequestError
 from mmwire.tensor import SignatureSpec
 
 
@@ -38,6 +38,7 @@ class Sink:
         self._classes = classes
         self._arrays: dict[str, list[Array]] = {}
         self._has_header = False
+        self._has_rows = False
         if self._form == ".npy" and len(spec.outputs) != 1:
             names = ", ".join(tensor.name for tensor in spec.outputs)
             raise RequestError("BAD_INPUT", f"{path}: .npy holds one array, the outputs are {names}", "use .npz")
@@ -49,29 +50,34 @@ class Sink:
         except OSError as error:
             raise self._failed(error) from None
 
-    def add(self, feed: Feed, index: int, answer: Answer) -> None:
-        """Take the answer to a row.
+    def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
+        """Take the answer to a row, or the error that the row caused: only jsonl has a place for that.
 
         Raises:
             RequestError: ``BAD_INPUT``: it cannot be written.
         """
+        self._has_rows |= not isinstance(outcome, MmError)
         try:
             if self._form == ".jsonl":
-                self._write_json(feed.labels[index], index, answer)
+                self._write_json(feed.labels[index], index, outcome)
+            elif isinstance(outcome, MmError):
+                return
             elif self._form == ".csv":
-                self._write_csv(answer)
+                self._write_csv(outcome)
             else:
-                for name, array in answer.outputs.items():
+                for name, array in outcome.outputs.items():
                     self._arrays.setdefault(name, []).append(np.atleast_1d(array))
         except OSError as error:
             raise self._failed(error) from None
 
     def finish(self) -> None:
-        """Write what is left and let the file appear under its name.
+        """Write what is left and let the file appear under its name, unless no row was answered.
 
         Raises:
             RequestError: ``BAD_INPUT``: it cannot be written.
         """
+        if not self._has_rows:
+            return
         try:
             arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
             if self._form == ".npy":
@@ -102,11 +108,15 @@ class Sink:
             writer.writerow(name for key, array in answer.outputs.items() for name in _columns(key, array))
         writer.writerow(value for array in answer.outputs.values() for value in array.reshape(-1).tolist())
 
-    def _write_json(self, label: str, index: int, answer: Answer) -> None:
-        outputs = {name: nested(array) for name, array in answer.outputs.items()}
-        line: dict[str, Any] = {"row": index, "source": label, "outputs": outputs}
-        if self._classes is not None:
-            line["top"] = [entry for scores in self._classes.scores(answer) for entry in self._classes.top(scores)]
+    def _write_json(self, label: str, index: int, outcome: Answer | MmError) -> None:
+        line: dict[str, Any] = {"row": index, "source": label}
+        if isinstance(outcome, MmError):
+            line["error"] = outcome.as_dict()
+        else:
+            line["outputs"] = {name: nested(array) for name, array in outcome.outputs.items()}
+            if self._classes is not None:
+                each = self._classes.scores(outcome)
+                line["top"] = [entry for scores in each for entry in self._classes.top(scores)]
         self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _failed(self, error: OSError) -> RequestError:
