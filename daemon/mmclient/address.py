@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mmclient.reach import DaemonAbsentError
+from mmwire.address import SOCKET_PATH_MAX_BYTES
 from mmwire.errors import ClientError
 
 ENVIRONMENT = "MM_SOCKET"
-_PATH_MAX_BYTES = 107  # Source: unix(7), sun_path is 108 bytes with its final NUL
 
 
 def candidates() -> list[str]:
@@ -22,7 +23,8 @@ def resolve(socket_path: str | os.PathLike[str] | None) -> str:
     """Return the socket's path: the argument, else ``MM_SOCKET``, else the first candidate that exists.
 
     Raises:
-        ClientError: ``DAEMON_UNREACHABLE``: no candidate exists, or the path is longer than a socket's may be.
+        DaemonAbsentError: ``DAEMON_UNREACHABLE``: no candidate exists.
+        ClientError: ``DAEMON_UNREACHABLE``: the path is longer than a socket's may be.
     """
     given = os.fspath(socket_path) if socket_path else os.environ.get(ENVIRONMENT)
     if given:
@@ -31,19 +33,15 @@ def resolve(socket_path: str | os.PathLike[str] | None) -> str:
     for path in tried:
         if Path(path).exists():
             return _checked(path)
-    raise ClientError(
-        "DAEMON_UNREACHABLE",
-        f"no daemon's socket at {', '.join(tried)}",
-        f"start mmdaemon, or name its socket with --socket or {ENVIRONMENT}",
-    )
+    raise DaemonAbsentError(f"there is no socket {', '.join(tried)}")
 
 
 def _checked(path: str) -> str:
-    length = len(os.fsencode(path))
-    if length > _PATH_MAX_BYTES:
+    size = len(os.fsencode(path))
+    if size > SOCKET_PATH_MAX_BYTES:
         raise ClientError(
             "DAEMON_UNREACHABLE",
-            f"the socket's path has {length} bytes, a Unix socket's has at most {_PATH_MAX_BYTES}: {path}",
-            "choose a shorter one",
+            f"expected a socket path of at most {SOCKET_PATH_MAX_BYTES} bytes, got {size}: {path}",
+            "choose a shorter path",
         )
     return path

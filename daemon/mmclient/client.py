@@ -213,16 +213,19 @@ class Client:
     ) -> dict[str, Any]:
         """Return the model once the newest file of its name serves, or that version or hash.
 
+        A daemon that is not there yet is waited for too.
+
         Raises:
             RequestError: ``MODEL_QUARANTINED``, it cannot be served; the message has the reason.
             CapacityError: ``DEADLINE_EXCEEDED``, not within the timeout.
+            ClientError: ``DAEMON_UNREACHABLE``, no daemon answered within the timeout.
         """
         arguments: dict[str, Any] = {"model": name}
         if version is not None:
             arguments["version"] = version
         if sha256 is not None:
             arguments["sha256"] = sha256
-        return self._admin("wait", arguments, timeout)
+        return self._admin("wait", arguments, timeout, awaits_daemon=True)
 
     def load(self, name: str, *, timeout: float | None = None) -> dict[str, Any]:
         """Serve a model that was unloaded, or try again one that was refused; return it once it serves."""
@@ -232,17 +235,21 @@ class Client:
         """Take a model out of memory until ``load``; return it."""
         return self._admin("unload", {"model": name}, timeout)
 
-    def _admin(self, verb: str, arguments: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    def _admin(
+        self, verb: str, arguments: dict[str, Any], timeout: float | None, *, awaits_daemon: bool = False
+    ) -> dict[str, Any]:
         def run(link: Link, timeout_s: float, deadline: float) -> dict[str, Any]:
             return link.admin(verb, arguments, deadline)
 
-        return self._perform(run, timeout)
+        return self._perform(run, timeout, awaits_daemon=awaits_daemon)
 
-    def _perform(self, run: Callable[[Link, float, float], _T], timeout: float | None) -> _T:
+    def _perform(
+        self, run: Callable[[Link, float, float], _T], timeout: float | None, *, awaits_daemon: bool = False
+    ) -> _T:
         """Do something on a connection, again where a failure allows it."""
         timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         deadline = time.monotonic() + timeout_s
-        retry = Retry(deadline)
+        retry = Retry(deadline, awaits_daemon=awaits_daemon)
         while True:
             link = None
             try:

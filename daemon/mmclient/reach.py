@@ -11,6 +11,14 @@ from mmwire.frame import SEND_BUFFER_BYTES
 _TIMEVAL = struct.Struct("ll")
 
 
+class DaemonAbsentError(ClientError):
+    """``DAEMON_UNREACHABLE`` because no daemon is there: one that starts later will answer."""
+
+    def __init__(self, where: str) -> None:
+        hint = "start mmdaemon, or name its socket with --socket or MM_SOCKET"
+        super().__init__("DAEMON_UNREACHABLE", f"no daemon answers: {where}", hint)
+
+
 def reach(path: str, patience_s: float) -> socket.socket:
     """Return a blocking socket that is connected to a path.
 
@@ -49,14 +57,13 @@ def timed_out() -> ClientError:
 
 
 def _unreachable(path: str, error: OSError) -> ClientError:
-    why = error.strerror or str(error)
-    hint = "start mmdaemon, or name its socket with --socket or MM_SOCKET"
+    if isinstance(error, FileNotFoundError):
+        return DaemonAbsentError(f"there is no socket {path}")
+    if isinstance(error, ConnectionRefusedError):
+        return DaemonAbsentError(f"no process listens on {path}")
+    why, hint = error.strerror or str(error), "name the daemon's socket with --socket or MM_SOCKET"
     if isinstance(error, PermissionError):
         why, hint = "permission denied", f"join the socket's group (ls -l {path}), then log in again"
     elif isinstance(error, BlockingIOError):
         why, hint = "its backlog of new connections is full", "the daemon is stuck or overloaded: mmctl status"
-    elif isinstance(error, FileNotFoundError):
-        why = "no such socket"
-    elif isinstance(error, ConnectionRefusedError):
-        why = "nobody listens there"
     return ClientError("DAEMON_UNREACHABLE", f"no daemon answers on {path}: {why}", hint)

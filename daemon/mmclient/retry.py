@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from mmclient.reach import DaemonAbsentError
 from mmwire.errors import MmError
 
 _FIRST_S = 0.002
@@ -24,12 +25,14 @@ class Retry:
     Args:
         deadline: When to give up.
         also: More codes to wait out.
+        awaits_daemon: Whether a daemon that never answered is waited for too: it may be starting.
 
     Thread: one at a time.
     """
 
-    def __init__(self, deadline: float, also: frozenset[str] = frozenset()) -> None:
+    def __init__(self, deadline: float, also: frozenset[str] = frozenset(), *, awaits_daemon: bool = False) -> None:
         self._deadline = deadline
+        self._awaits_daemon = awaits_daemon
         self._also = also
         self._again: set[str] = set()
         self._losses = 0
@@ -51,6 +54,7 @@ class Retry:
             or code in _AFTER_A_WHILE
             or code in self._also
             or (code == "DAEMON_UNREACHABLE" and was_connected)
+            or (isinstance(error, DaemonAbsentError) and self._awaits_daemon)
         ):
             raise error
         if code == "CONNECTION_LOST":

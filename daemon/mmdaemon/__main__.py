@@ -21,17 +21,37 @@ from mmdaemon.probe.probe import Probe
 from mmwire.errors import MmError, error_text
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file (see config.toml).")
-@click.option("--models", type=click.Path(path_type=Path), help="Model folder; must exist when given.")
-@click.option("--store", type=click.Path(path_type=Path), help="Private store; made when missing.")
-@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to serve on.")
-@click.option("--check", is_flag=True, help="Check the configuration, say what it comes to, and exit.")
-@click.version_option(package_name="mmdaemon")
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True})
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Read this configuration file (see config.toml)."
+)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    help="Serve the models in this folder, which must exist. Default: ./models; for root /var/lib/mmdaemon/models.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="Keep the daemon's own copies of the models in this folder, which the daemon makes.",
+)
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Listen on this Unix socket.")
+@click.option("--check", is_flag=True, help="Check the configuration, print it, and exit.")
+@click.version_option(package_name="mmdaemon", message="%(prog)s %(version)s")
+@click.pass_context
 def command(
-    config_file: Path | None, models: Path | None, store: Path | None, socket_path: Path | None, check: bool
+    ctx: click.Context,
+    config_file: Path | None,
+    models: Path | None,
+    store: Path | None,
+    socket_path: Path | None,
+    check: bool,
 ) -> None:
     """Serve the models of a folder over a Unix socket."""
+    if ctx.args:
+        raise click.UsageError(
+            f"expected options only, got {ctx.args[0]!r}; the model folder is --models {ctx.args[0]}"
+        )
     flags = {"paths.models": models, "paths.store": store, "paths.socket": socket_path}
     given = {key: str(value) for key, value in flags.items() if value is not None}
 
@@ -46,26 +66,28 @@ def command(
 
 
 def serve(config: Config, read: Callable[[], Config]) -> int:
-    """Serve until told to stop; return the exit status.
+    """Serve until a signal ends the daemon; return the exit status.
 
     Args:
-        config: What to serve with.
+        config: The configuration to start with.
         read: Reads the configuration again.
 
     Raises:
-        ConfigError: It cannot start.
+        ConfigError: The daemon cannot start.
     """
     set_up_log(config.service.log_level)
-    gc.disable()  # until it is ready: a start makes no garbage, and looking for it takes a tenth of the time
-    faulthandler.enable()  # systemd ends a hung daemon with SIGABRT: the log then says where each thread was
+    gc.disable()  # until the daemon is ready: a start makes no garbage, and the search for it takes a tenth of the time
+    faulthandler.enable()  # systemd ends a hung daemon with SIGABRT: the log then shows where each thread was
     probe = Probe(
         TrialLimits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024), config.limits.cores
     )
     try:
-        if not (config.paths.store / "verdicts").is_dir():  # every model will be tried: the helper warms up meanwhile
-            with contextlib.suppress(MmError):  # the first model that is tried will say so
+        if not (
+            config.paths.store / "verdicts"
+        ).is_dir():  # every model will be tried: let the helper warm up meanwhile
+            with contextlib.suppress(MmError):  # the first trial reports the failure
                 probe.start()
-        # Numpy's OpenBLAS would start threads that nothing here uses: 30 ms, and memory, a core.
+        # numpy's OpenBLAS would start threads that nothing here uses; they cost 30 ms, and memory for each core.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from mmdaemon.app import run  # loads the runtime; --help and --check do without
 
@@ -75,7 +97,7 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
 
 
 def main() -> None:
-    """Run the command; a refused start is said on stderr or in the journal, never as a traceback."""
+    """Run the command; a refused start shows its reason on stderr or in the journal, never a traceback."""
     try:
         command.main(standalone_mode=True)
     except MmError as error:

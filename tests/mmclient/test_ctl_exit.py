@@ -52,9 +52,9 @@ def test_usage(ctl: Ctl, arguments: list[str]) -> None:
 
 def test_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--socket", str(tmp_path / "none"), "ls"]) == 3
-    assert "no such socket" in capsys.readouterr().err
+    assert "no daemon answers: there is no socket" in capsys.readouterr().err
     assert main(["--socket", "/" + "x" * 200, "--json", "ls"]) == 3
-    assert "at most 107" in json.loads(capsys.readouterr().err)["error"]["message"]
+    assert "of at most 107 bytes, got 201" in json.loads(capsys.readouterr().err)["error"]["message"]
 
 
 def test_a_bug_is_named_in_one_line(

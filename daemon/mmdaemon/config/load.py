@@ -17,10 +17,10 @@ from mmdaemon.config.schema import (
     Config,
     default_paths,
 )
+from mmwire.address import SOCKET_PATH_MAX_BYTES
 from mmwire.errors import ConfigError
 
 PREFIX = "MMDAEMON_"
-SOCKET_PATH_BYTES = 107  # sun_path of unix(7) without its terminating zero
 _MODE = re.compile(r"0?[0-7]{3}\Z")
 _DEVICE = re.compile(r"auto|cpu|gpu(:[0-9]{1,3})?\Z")
 _SWITCH = {"true": True, "false": False}
@@ -167,6 +167,12 @@ def _build(values: Mapping[str, Any], environment: dict[str, str]) -> Config:
 
 def _check_paths(config: Config, given: bool) -> None:
     models, socket = config.paths.models, config.paths.socket
+    if models.is_file():
+        raise ConfigError(
+            "CONFIG_INVALID",
+            f"expected the folder that holds the models, got the file {models}",
+            f"give its folder: {models.parent}",
+        )
     if not models.is_dir():
         if given or os.geteuid() == 0:
             raise ConfigError(
@@ -184,9 +190,9 @@ def _check_paths(config: Config, given: bool) -> None:
             "the store is the daemon's own: give it a folder of its own with --store",
         )
     size = len(os.fsencode(socket))
-    if size > SOCKET_PATH_BYTES:
+    if size > SOCKET_PATH_MAX_BYTES:
         raise ConfigError(
             "CONFIG_INVALID",
-            f"the socket path has {size} bytes, Linux allows {SOCKET_PATH_BYTES}: {socket}",
+            f"the socket path has {size} bytes, Linux allows {SOCKET_PATH_MAX_BYTES}: {socket}",
             "choose a shorter one with --socket",
         )

@@ -96,6 +96,14 @@ def test_the_store_and_the_model_folder_are_apart(base: dict[str, str], tmp_path
         load_config(None, {}, base | {"paths.store": str(tmp_path / store)})
 
 
+def test_a_model_file_in_place_of_the_folder_is_told_which_folder(base: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "kws.tflite"
+    file.write_bytes(b"")
+    with pytest.raises(ConfigError, match="expected the folder that holds the models, got the file") as caught:
+        load_config(None, {}, base | {"paths.models": str(file)})
+    assert caught.value.hint == f"give its folder: {tmp_path}"
+
+
 def test_a_socket_path_that_linux_cannot_take_is_refused(base: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="Linux allows 107"):
         load_config(None, {}, base | {"paths.socket": "/tmp/" + "x" * 103})
