@@ -50,6 +50,39 @@ def test_usage(ctl: Ctl, arguments: list[str]) -> None:
     assert (status, out) == (2, "") and json.loads(err)["error"]["code"] == "USAGE"
 
 
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        ("list", "mmctl has no verb 'list': did you mean mmctl ls?"),
+        ("logs", "mmctl has no verb 'logs': read the daemon's log with journalctl -u mmdaemon"),
+        ("rm", "mmctl has no verb 'rm': delete the model's file from the daemon's model folder"),
+        ("predcit", "did you mean mmctl predict?"),
+        ("infer", "did you mean mmctl predict?"),
+        ("bogus", "the verbs are predict, ls, show, ps, status, wait, load, unload"),
+    ],
+)
+def test_a_verb_of_another_tool_leads_to_ours(ctl: Ctl, verb: str, says: str) -> None:
+    status, out, err = ctl(verb, "kws")
+    assert (status, out) == (2, "") and says in err
+    assert says in json.loads(ctl("--json", verb)[2])["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["predict", "m", "x", "--top", "few"], "--top': expected a whole number of at least 0, got 'few'"),
+        (["predict", "m", "x", "--version", "0"], "--version': expected a whole number of at least 1, got '0'"),
+        (["wait", "m", "--timeout", "0"], "--timeout': expected seconds above 0, at most 1000000, got '0'"),
+        (["wait", "m", "--timeout", "soon"], "--timeout': expected seconds above 0, at most 1000000, got 'soon'"),
+        (["wait", "m", "--version", "1", "--sha256", "00ffee"], "give --version or --sha256, not both"),
+        (["predict", "m", "x", "-o", "o.txt"], "--output o.txt: expected a file that ends in .npy, .npz, .csv, .jsonl"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take(ctl: Ctl, arguments: list[str], says: str) -> None:
+    status, out, err = ctl(*arguments)
+    assert (status, out) == (2, "") and says in err
+
+
 def test_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--socket", str(tmp_path / "none"), "ls"]) == 3
     assert "no daemon answers: there is no socket" in capsys.readouterr().err

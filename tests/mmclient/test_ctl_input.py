@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import sys
 import wave
@@ -53,16 +54,22 @@ BAD = {
     "no npy": ("double", "x.npy", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
     "empty npy": ("double", "x.npy", text(""), "BAD_INPUT", "cannot be read as numpy arrays"),
     "no npz": ("double", "x.npz", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
-    "unknown kind": ("double", "x.xyz", text("1"), "BAD_INPUT", "unknown kind of file '.xyz'"),
-    "no json": ("double", "x.json", text("[1, 2"), "BAD_INPUT", "is not JSON"),
-    "no array": ("double", "x.json", text("7"), "BAD_INPUT", "expected a list of numbers"),
-    "deep json": ("double", "x.json", text("[" * 100_000), "BAD_INPUT", "is not JSON"),
+    "unknown kind": ("double", "x.xyz", text("1"), "BAD_INPUT", "json, csv, wav or image file, got .xyz"),
+    "no suffix": ("double", "x", text("1"), "BAD_INPUT", "image file, got a name without a suffix"),
+    "cut json": ("double", "x.json", text("[1, 2"), "BAD_INPUT", "expected JSON, got '[1, 2': "),
+    "empty json": ("double", "x.json", text(" "), "BAD_INPUT", "expected JSON, got nothing"),
+    "no array": ("double", "x.json", text("7"), "BAD_INPUT", "expected a list of numbers or an object of them, got 7"),
+    "deep json": ("double", "x.json", text("[" * 100_000), "BAD_INPUT", "expected JSON, got '[[["),
     "ragged json": ("double", "x.json", text("[[1, 2, 3, 4], [1]]"), "BAD_TENSOR", "unequal length"),
     "text in json": ("double", "x.json", text('["a", "b", "c", "d"]'), "BAD_TENSOR", "got text"),
     "null in json": ("double", "x.json", text("[null, 1, 2, 3]"), "BAD_TENSOR", "got objects"),
     "text in csv": ("double", "x.csv", text("1,2,3,4\n1,2,three,4\n"), "BAD_INPUT", "row 2: expected numbers"),
     "ragged csv": ("double", "x.csv", text("1,2,3,4\n1,2\n"), "BAD_INPUT", "row 2 has 2 values"),
-    "header only": ("double", "x.csv", text("a,b\n"), "BAD_INPUT", "no row of numbers"),
+    "header only": ("double", "x.csv", text("a,b\n"), "BAD_INPUT", "expected a line of numbers for each row, got none"),
+    "semicolons": ("double", "x.csv", text("1;2;3;4\n"), "BAD_INPUT", "commas between them, got semicolons: '1;2;3;4'"),
+    "decimal commas": ("double", "x.csv", text("1,5;2\n"), "BAD_INPUT", "if no number has a decimal comma: tr ';' , <"),
+    "semicolons below a header": ("double", "x.csv", text("a\n1;2\n"), "BAD_INPUT", "got semicolons"),
+    "tabs": ("double", "x.csv", text("1\t2\t3\t4\n"), "BAD_INPUT", "commas between them, got tabs"),
     "narrow csv": ("double", "x.csv", text("1,2\n"), "BAD_TENSOR", "got shape [1,2]"),
     "no image": ("digits", "x.png", text("hello"), "BAD_INPUT", "cannot be read as an image"),
     "image for none": ("two", "x.png", text("hello"), "BAD_TENSOR", "say which"),
@@ -138,3 +145,31 @@ def test_pillow_is_absent(ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "prefix", "/usr/lib/mmdaemon")
     status, _, err = ctl("predict", "digits", "-i", str(tmp_path / "x.png"))
     assert status == 2 and "pip" not in err and "apt install --reinstall mmdaemon" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            bytes(range(128, 256)) * 5,
+            "mmctl: stdin: expected JSON, got 640 bytes that are not text\nhint: save raw values",
+        ),
+        (b"\x89PNG\r\n\x1a\n", "expected JSON, got a PNG image\nhint: give it as a file: mmctl predict MODEL FILE.png"),
+        (b"\x93NUMPY\x01\x00", "expected JSON, got a numpy array\nhint: give it as a file"),
+        (b"", "stdin: expected JSON, got nothing\nhint: for example [1, 2, 3]"),
+        (b"1;2;3;4", "stdin: expected JSON, got '1;2;3;4': Extra data"),
+    ],
+)
+def test_stdin_that_is_not_json(ctl: Ctl, monkeypatch: pytest.MonkeyPatch, given: bytes, says: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+    status, out, err = ctl("predict", "double", "-i", "-")
+    assert (status, out) == (1, "") and says in err
+
+
+def test_a_model_named_by_its_file_and_arguments_in_the_wrong_order(ctl: Ctl, tmp_path: Path) -> None:
+    image = tmp_path / "x.png"
+    Image.new("L", (8, 8), 9).save(image)
+    status, _, err = ctl("predict", "digits.tflite", str(image))
+    assert status == 1 and "hint: a model's name has no suffix: mmctl predict digits\n" in err
+    status, _, err = ctl("predict", str(image), "digits")
+    assert status == 1 and f"hint: MODEL comes first, then the files: mmctl predict MODEL {image}\n" in err

@@ -12,6 +12,8 @@ from mmclient.cli.table import cell, fields, lines
 from mmwire.tensor import SignatureSpec, TensorSpec
 
 _SHOWN_LABELS = 10
+# Source: the table of NAME.toml in docs/configuration.md.
+_CHOSEN_BY_DAEMON = ("threads", "max_instances", "max_queue", "max_run_s")
 _APART = ("versions", "signatures", "labels")
 
 
@@ -26,8 +28,15 @@ def command(console: Console, model: str) -> None:
     if console.as_json:
         console.print_json(document)
         return
+    if isinstance(document.get("options"), dict):
+        document["options"] = _told_options(document["options"])
     for line in (*fields(document, skip=_APART), *_versions(document), *_tensors(document), *_labels(document)):
         click.echo(line)
+
+
+def _told_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with ``default`` where 0 leaves the choice to the daemon; a 0 of an image is a value."""
+    return {key: "default" if value == 0 and key in _CHOSEN_BY_DAEMON else str(value) for key, value in options.items()}
 
 
 def _versions(document: dict[str, Any]) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import Any
+
+from mmclient.cli.quantity import told
 
 
 def cell(value: Any) -> str:
@@ -11,7 +14,7 @@ def cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, dict):
-        text = ", ".join(f"{key} {cell(inner)}" for key, inner in value.items()) or "-"
+        text = ", ".join(f"{key} {cell(inner)}" for key, inner in starmap(told, value.items())) or "-"
     elif isinstance(value, list):
         text = ", ".join(cell(inner) for inner in value) or "-"
     else:
@@ -40,6 +43,6 @@ def lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
 
 def fields(document: dict[str, Any], *, skip: Sequence[str] = ()) -> list[str]:
     """Return a document's keys and values, one a line."""
-    shown = {key: value for key, value in document.items() if key not in skip}
+    shown = dict(told(key, value) for key, value in document.items() if key not in skip)
     width = max((len(key) for key in shown), default=0)
     return [f"{key.ljust(width)}  {cell(value)}" for key, value in shown.items()]

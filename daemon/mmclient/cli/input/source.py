@@ -94,7 +94,7 @@ def _read(path: str, tensors: dict[str, TensorSpec], opened: Opened, as_image: b
     if path != _STDIN and not Path(path).exists():
         raise RequestError("BAD_INPUT", f"{path} cannot be read: No such file or directory")
     if path == _STDIN:
-        value: Any = text_file.parse_json(sys.stdin.buffer.read(), "stdin")
+        value: Any = text_file.parse_json(_read_stdin(), "stdin")
     elif suffix in image.SUFFIXES:
         tensor = _only(tensors, path)
         layout = image.layout_of(tensor, opened, is_asked=as_image)
@@ -111,10 +111,18 @@ def _read(path: str, tensors: dict[str, TensorSpec], opened: Opened, as_image: b
         value = sound.read(path)
     else:
         raise RequestError(
-            "BAD_INPUT", f"{path}: unknown kind of file {suffix!r}", "expected npy, npz, json, csv, wav or an image"
+            "BAD_INPUT",
+            f"{path}: expected an npy, npz, json, csv, wav or image file, got {suffix or 'a name without a suffix'}",
+            "save raw values with numpy.save('values.npy', array), then: mmctl predict MODEL values.npy",
         )
     values = _by_name(value, tensors, path)
     return [(tensors[key], _block(tensors[key], part)) for key, part in values.items()]
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin.isatty():
+        print("mmctl: reading JSON from the terminal; Ctrl-D ends it", file=sys.stderr)
+    return sys.stdin.buffer.read()
 
 
 def _by_name(value: Any, tensors: dict[str, TensorSpec], path: str) -> dict[str, Any]:

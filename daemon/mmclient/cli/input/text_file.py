@@ -12,9 +12,22 @@ import numpy as np
 from mmwire.errors import RequestError
 from mmwire.tensor import TensorSpec
 
+_JSON_EXAMPLE = 'for example [1, 2, 3] or {"input": [1, 2, 3]}'
+_SHOWN = 40  # characters of a wrong text
+# Source: the specification of each format. What people pipe into a command instead of naming the file.
+_MAGICS = {
+    b"\x93NUMPY": ("a numpy array", "npy"),
+    b"PK\x03\x04": ("an archive", "npz"),
+    b"\x89PNG": ("a PNG image", "png"),
+    b"\xff\xd8\xff": ("a JPEG image", "jpg"),
+    b"BM": ("a BMP image", "bmp"),
+    b"GIF8": ("a GIF image", "gif"),
+    b"RIFF": ("a RIFF file", "wav"),
+}
+
 
 def read_bytes(path: str) -> bytes:
-    """Return what a file holds.
+    """Return the bytes of a file.
 
     Raises:
         RequestError: ``BAD_INPUT``.
@@ -29,19 +42,35 @@ def parse_json(data: bytes, source: str) -> Any:
     """Return nested lists of numbers, or an object of them by input name.
 
     Raises:
-        RequestError: ``BAD_INPUT``: no JSON, or neither a list nor an object.
+        RequestError: ``BAD_INPUT``: not JSON, or neither a list nor an object.
     """
     try:
-        value = json.loads(data)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _not_text(data, source) from None
+    if not text.strip():
+        raise RequestError("BAD_INPUT", f"{source}: expected JSON, got nothing", _JSON_EXAMPLE)
+    try:
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RequestError("BAD_INPUT", f"{source} is not JSON: {error}") from None
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise RequestError("BAD_INPUT", f"{source}: expected JSON, got {shown!r}: {error}", _JSON_EXAMPLE) from None
     if isinstance(value, list) or (isinstance(value, dict) and value):
         return value
     raise RequestError(
         "BAD_INPUT",
-        f"{source}: expected a list of numbers or an object of them, got {type(value).__name__}",
-        'for example [1, 2, 3] or {"input": [1, 2, 3]}',
+        f"{source}: expected a list of numbers or an object of them, got {text.strip()[:_SHOWN]}",
+        _JSON_EXAMPLE,
     )
+
+
+def _not_text(data: bytes, source: str) -> RequestError:
+    for magic, (kind, suffix) in _MAGICS.items():
+        if data.startswith(magic):
+            hint = f"give it as a file: mmctl predict MODEL FILE.{suffix}"
+            return RequestError("BAD_INPUT", f"{source}: expected JSON, got {kind}", hint)
+    hint = "save raw values with numpy.save('values.npy', array), then: mmctl predict MODEL values.npy"
+    return RequestError("BAD_INPUT", f"{source}: expected JSON, got {len(data)} bytes that are not text", hint)
 
 
 def read_csv(path: str, tensor: TensorSpec) -> Any:
@@ -54,10 +83,13 @@ def read_csv(path: str, tensor: TensorSpec) -> Any:
         lines = [line for line in csv.reader(read_bytes(path).decode("utf-8-sig").splitlines()) if line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise RequestError("BAD_INPUT", f"{path} is not CSV: {error}") from None
+    _check_separator(path, lines)
     if lines and not any(_is_number(value) for value in lines[0]):
         lines = lines[1:]
     if not lines:
-        raise RequestError("BAD_INPUT", f"{path} holds no row of numbers")
+        raise RequestError(
+            "BAD_INPUT", f"{path}: expected a line of numbers for each row, got none", "for example 1,2,3"
+        )
     for number, line in enumerate(lines, 1):
         wrong = next((value for value in line if not _is_number(value)), None)
         if wrong is not None:
@@ -69,6 +101,22 @@ def read_csv(path: str, tensor: TensorSpec) -> Any:
     if tensor.is_static and int(np.prod(shape)) == rows.shape[1]:
         rows = rows.reshape(len(rows), *shape)
     return rows.tolist() if tensor.has_rows or len(rows) > 1 else rows[0].tolist()
+
+
+def _check_separator(path: str, lines: list[list[str]]) -> None:
+    """Refuse other separators than the comma: a decimal comma would turn one number into two.
+
+    Raises:
+        RequestError: ``BAD_INPUT``.
+    """
+    for name, separator, quoted in (("semicolons", ";", "';'"), ("tabs", "\t", "'\\t'")):
+        if any(separator in value for line in lines[:2] for value in line):
+            shown = ",".join(lines[0])[:_SHOWN]
+            raise RequestError(
+                "BAD_INPUT",
+                f"{path}: expected values with commas between them, got {name}: {shown!r}",
+                f"if no number has a decimal comma: tr {quoted} , < {path} > commas.csv",
+            )
 
 
 def _is_number(text: str) -> bool:
