@@ -190,7 +190,7 @@ def test_output_dtypes_come_back(daemon: FakeDaemon, client: Client) -> None:
 def test_admin_verbs(client: Client) -> None:
     assert [model["name"] for model in client.models()][:2] == ["double", "two"]
     assert client.show("digits")["labels"] == ["zero", "one", "two"]
-    assert client.ps()["workers"] == {"cores": 2}
+    assert client.ps()["workers"] == {"cores": 2, "busy": 0}
     assert client.status()["state"] == "ready"
     assert client.wait("double", timeout=5)["state"] == "ready"
     assert client.load("double")["name"] == client.unload("double")["name"] == "double"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fake_daemon import FakeDaemon
 from mmclient import Client
 from mmclient.cli.main import main
 from mmwire.errors import ClientError
+from rig.fake_daemon import FakeDaemon
 
 
 @pytest.fixture

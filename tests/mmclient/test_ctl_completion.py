@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_daemon import FakeDaemon
+from rig.fake_daemon import FakeDaemon
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0

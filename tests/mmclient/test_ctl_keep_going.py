@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fake_daemon import FakeDaemon, Peer, refuse
 from mmwire.errors import InferenceError
 from mmwire.frame import Frame, FrameType
+from rig.fake_daemon import FakeDaemon, Peer, refuse
 
 Ctl = Callable[..., tuple[int, str, str]]
 

@@ -1,11 +1,14 @@
-"""A daemon for the client's tests: real Unix sockets, the real protocol, models that are functions, faults at will."""
+"""A daemon for the client's tests: real Unix sockets, the real protocol, models that are functions, faults at will.
+
+``tests/mmclient/test_fake_daemon.py`` holds its answers to those of a real daemon.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +20,7 @@ from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.errors import CapacityError, MmError, RequestError
 from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
+from mmwire.manifest import ModelOptions
 from mmwire.message import Hello, Opened, ResultHead
 from mmwire.tensor import SignatureSpec, TensorSpec, rows_in
 
@@ -37,11 +41,32 @@ class FakeModel:
     queue_us: int = 7
     run_us: int = 50
 
+    state: str = "ready"
+    reason: str = ""
+
     def document(self) -> dict[str, Any]:
-        version = {"version": self.version, "sha256": "ab" * 32, "state": "ready"}
-        return {"name": self.name, "runtime": "fake", **version, "versions": [version]} | {
-            "signatures": [self.spec.as_dict()]
+        """Return the model as ``ls`` lists it."""
+        reason = {"reason": self.reason} if self.state == "quarantined" else {}
+        version = {"version": self.version, "sha256": "ab" * 32, "state": self.state} | reason
+        signatures = [] if reason else [self.spec.as_dict()]
+        return {"name": self.name, "runtime": "fake", **version, "versions": [version], "signatures": signatures}
+
+    def details(self) -> dict[str, Any]:
+        """Return what ``show`` adds."""
+        options = ModelOptions(image_mean=self.image[0], image_scale=self.image[1])
+        traits = {"bytes": 544, "batch": 1, "state": "none", "load_ms": 1.5, "run_us": 21.3, "memory_bytes": 9060352}
+        return {
+            "labels": self.labels,
+            "options": options.as_dict(),
+            "traits": {} if self.state == "quarantined" else traits,
         }
+
+    def require_ready(self) -> None:
+        """Refuse a request as the daemon does while nothing of the model serves."""
+        if self.state == "unloaded":
+            raise RequestError("MODEL_UNLOADED", f"model {self.name!r} was unloaded", f"mmctl load {self.name}")
+        if self.state == "quarantined":
+            raise RequestError("MODEL_QUARANTINED", f"model {self.name!r}: {self.reason}")
 
 
 def one(dtype: str, tail: Sequence[int], out: str, out_tail: Sequence[int], **quantization: Any) -> SignatureSpec:
@@ -120,6 +145,7 @@ class Peer:
     def open(self, frame: Frame) -> None:
         wanted = message.read_open(frame)
         model = self.daemon.find(wanted.model)
+        model.require_ready()
         if wanted.version not in (0, model.version):
             raise RequestError("VERSION_NOT_SERVED", f"version {wanted.version} does not serve")
         if wanted.signature not in ("", model.spec.name):
@@ -131,6 +157,7 @@ class Peer:
     def infer(self, frame: Frame) -> None:
         name, spec = self.handles[frame.handle]
         model = self.daemon.find(name)
+        model.require_ready()
         if spec != model.spec:
             raise CapacityError("SPECS_CHANGED", "other tensors now")
         shapes = message.unpack_shapes(frame.meta, len(spec.inputs)) if frame.flags & FLAG_SHAPED else None
@@ -211,13 +238,44 @@ class FakeDaemon:
         if verb == "ls":
             return {"models": [model.document() for model in self.models.values()]}
         if verb == "ps":
-            counts = {"instances": 1, "busy": 0, "queued": 0, "requests": 3, "rows": 9, "errors": 0, "run_us_p50": 44}
-            return {"models": [{"name": name, "version": 1, **counts} for name in self.models], "workers": {"cores": 2}}
+            loaded = [model for model in self.models.values() if model.state == "ready"]
+            counts = {"instances": 1, "busy": 0, "queued": 0, "pids": [], "requests": 3, "rows": 9, "errors": 0}
+            rows = [{"name": model.name, "version": model.version, **counts, "run_us_mean": 44} for model in loaded]
+            return {"models": rows, "workers": {"cores": 2, "busy": 0}}
         if verb == "status":
-            counts = {"state": "ready", "software": "fake 1", "pid": 1, "uptime_s": 3.5, "new_key": "new"}
-            return counts | {"runtime": {"name": "fake"}, "models": {"ready": len(self.models)}}
-        model = self.find(str(arguments["model"]))
-        return model.document() | ({"labels": model.labels, "options": {"threads": 1}} if verb == "show" else {})
+            return {
+                "state": "ready",
+                "pid": 1,
+                "uptime_s": 3.5,
+                "models": dict(Counter(model.state for model in self.models.values())),
+                "queued": 0,
+                "busy": 0,
+                "software": "fake 1",
+                "runtime": {"name": "fake", "version": "1", "reason": "a test"},
+                "paths": {"models": "/models", "store": "/store"},
+            }
+        if verb not in ("show", "wait", "load", "unload"):
+            raise RequestError(
+                "BAD_REQUEST", f"unknown verb {verb!r}", "known: ls, show, ps, status, wait, load, unload"
+            )
+        return self.admin_model(verb, self.find(str(arguments["model"])), arguments)
+
+    def admin_model(self, verb: str, model: FakeModel, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer a verb that is about one model."""
+        if verb == "show":
+            return model.document() | model.details()
+        if verb == "unload":
+            model.state = "unloaded"
+            return model.document()
+        if verb == "load" and model.state == "unloaded":
+            model.state = "ready"
+        model.require_ready()
+        wanted = (arguments.get("version", model.version), arguments.get("sha256", "ab" * 32))
+        if wanted != (model.version, "ab" * 32):
+            raise CapacityError(
+                "DEADLINE_EXCEEDED", f"model {model.name!r} does not serve that yet", "give it more time"
+            )
+        return model.document()
 
     def _accept(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):
