@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmclient.answer import Answer
 from mmclient.array import Array
+from mmclient.channel import Channel, unfinished
 from mmclient.encode import encode
-from mmclient.link import Link, unfinished
 from mmclient.quantization import dequantized
 from mmclient.reach import lost
 from mmclient.result import raw, read_outputs
@@ -36,15 +36,15 @@ class Binding:
         opened: What the daemon said.
         handle: Names the signature in requests on this connection.
 
-    Thread: the one that has the link.
+    Thread: the one that has the channel.
     """
 
     __slots__ = (
+        "_channel",
         "_dtype",
+        "_forget",
         "_head",
         "_is_plain",
-        "_key",
-        "_link",
         "_names",
         "_outputs",
         "_tail",
@@ -52,12 +52,12 @@ class Binding:
         "opened",
     )
 
-    def __init__(self, link: Link, key: tuple[str, str, int | None], handle: int, opened: Opened) -> None:
+    def __init__(self, channel: Channel, handle: int, opened: Opened, forget: Callable[[], object]) -> None:
         spec = opened.spec
         self.handle = handle
         self.opened = opened
-        self._link = link
-        self._key = key
+        self._channel = channel
+        self._forget = forget
         self._names = tuple(tensor.name for tensor in spec.outputs)
         self._head = bytearray(_HEAD_BYTES)
         # One array with rows in, and arrays whose shapes follow from the rows out: no general case to look at.
@@ -94,31 +94,31 @@ class Binding:
             size = sum(array.nbytes for array in parts)
             if shapes is not None:
                 return self._run_slowly(parts, rows, shapes, deadline)
-        if self._outputs is None or size > self._link.max_payload_bytes:
+        if self._outputs is None or size > self._channel.max_payload_bytes:
             return self._run_slowly(parts, rows, None, deadline)
-        link = self._link
-        if timeout_s != link.timeout_s:
-            link.set_timeout(timeout_s)
+        channel = self._channel
+        if timeout_s != channel.timeout_s:
+            channel.set_timeout(timeout_s)
         outputs: list[Any] = [
             np.empty((rows, *tail) if has_rows else tail, dtype) for tail, has_rows, dtype in self._outputs
         ]
         expected = 0
         for array in outputs:
             expected += array.nbytes
-        link.request_id = request_id = link.request_id + 1
+        channel.request_id = request_id = channel.request_id + 1
         head = self._head
-        link.is_busy = True
+        channel.is_busy = True
         try:
-            request = _pack(MAGIC, PROTOCOL, _INFER, 0, 0, self.handle, link.wait_us, request_id, 0, size)
-            sent = link.sock.sendmsg((request, *parts))
+            request = _pack(MAGIC, PROTOCOL, _INFER, 0, 0, self.handle, channel.wait_us, request_id, 0, size)
+            sent = channel.sock.sendmsg((request, *parts))
             if sent != HEADER_BYTES + size:
                 # The header is less than a socket buffer: it went out whole.
-                link.send(unfinished([*map(raw, parts)], sent - HEADER_BYTES), request_id, deadline)
-                link.set_deadline(deadline)
+                channel.send(unfinished([*map(raw, parts)], sent - HEADER_BYTES), request_id, deadline)
+                channel.set_deadline(deadline)
             # Straight into the caller's arrays: no copy, and no memory that the next answer would overwrite.
-            count = link.sock.recvmsg_into((head, *outputs))[0]
+            count = channel.sock.recvmsg_into((head, *outputs))[0]
         except (BlockingIOError, TimeoutError):
-            raise link.give_up(request_id) from None
+            raise channel.give_up(request_id) from None
         except OSError as error:
             raise lost(error) from None
         if count >= _HEAD_BYTES:
@@ -134,22 +134,22 @@ class Binding:
                 and count <= _HEAD_BYTES + expected
             ):
                 if count < _HEAD_BYTES + expected:
-                    link.fill(unfinished([*map(raw, outputs)], count - _HEAD_BYTES), request_id, deadline)
-                link.is_busy = False
+                    channel.fill(unfinished([*map(raw, outputs)], count - _HEAD_BYTES), request_id, deadline)
+                channel.is_busy = False
                 return dict(zip(self._names, outputs, strict=True))
         if count == 0:
             raise lost(None)
-        link.feed(b"".join((head, *outputs))[:count])
+        channel.feed(b"".join((head, *outputs))[:count])
         return self._finish(request_id, deadline)
 
     def _run_slowly(
         self, parts: Sequence[Array], rows: int, shapes: Sequence[Shape] | None, deadline: float
     ) -> dict[str, Array]:
         """Ask where shapes travel with the tensors."""
-        link = self._link
-        head = self.request_head(parts, shapes, request_id := link.next_id(), deadline)
-        link.is_busy = True
-        link.send([memoryview(head), *map(raw, parts)], request_id, deadline)
+        channel = self._channel
+        head = self.request_head(parts, shapes, request_id := channel.next_id(), deadline)
+        channel.is_busy = True
+        channel.send([memoryview(head), *map(raw, parts)], request_id, deadline)
         return self._finish(request_id, deadline)
 
     def request_head(
@@ -161,7 +161,7 @@ class Binding:
             RequestError: ``BAD_TENSOR``, more bytes than the daemon takes in one request.
         """
         size = sum(array.nbytes for array in parts)
-        limit = self._link.max_payload_bytes
+        limit = self._channel.max_payload_bytes
         if size > limit:
             raise RequestError(
                 "BAD_TENSOR",
@@ -174,10 +174,10 @@ class Binding:
     def _finish(self, request_id: int, deadline: float) -> dict[str, Array]:
         """Receive the answer whatever it is."""
         try:
-            frame = self._link.answer(request_id, deadline)
+            frame = self._channel.answer(request_id, deadline)
         except CapacityError as error:
             if error.code == "SPECS_CHANGED":
-                self._link.bindings.pop(self._key, None)
+                self._forget()
             raise
         outputs = read_outputs(self.opened.spec, frame)[1]
         self._head[HEADER_BYTES:] = bytes(frame.meta[:_META_BYTES])

@@ -12,9 +12,10 @@ from typing import Any
 
 from mmclient.answer import Answer
 from mmclient.binding import Binding
+from mmclient.channel import unfinished
 from mmclient.encode import RowEncoder
 from mmclient.group import Group, Sizing, each_row
-from mmclient.link import Link, unfinished
+from mmclient.link import Link
 from mmclient.pool import Pool
 from mmclient.reach import lost, timed_out
 from mmclient.result import raw, read_outputs

@@ -15,16 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmwire.errors import ModelError
+from mmwire.tensor import DTYPE_BYTES
 
 GOLDEN_ENTRY = "MM_GOLDEN"
 FORMAT = 1
 _MOST_BYTES = 64 << 20
-_DTYPE_BYTES = {
-    **dict.fromkeys(("bool", "int8", "uint8"), 1),
-    **dict.fromkeys(("float16", "int16", "uint16"), 2),
-    **dict.fromkeys(("float32", "int32", "uint32"), 4),
-    **dict.fromkeys(("float64", "int64", "uint64"), 8),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class _Reader:
     def tensor(self, fields: dict[str, Any]) -> GoldenTensor:
         shape = tuple(int(size) for size in fields["shape"])
         dtype = str(fields["dtype"])
-        end = self._position + math.prod(shape) * _DTYPE_BYTES[dtype]
+        end = self._position + math.prod(shape) * DTYPE_BYTES[dtype]
         if min(shape, default=0) < 0 or end > len(self._data):
             raise ValueError(f"{fields['name']} needs {end} bytes of {len(self._data)}")
         data, self._position = self._data[self._position : end], end

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ SOURCES = {
 ARROWS: dict[str, set[str]] = {
     "mmwire": set(),
     "mmclient": set(),
+    "mmclient.cli": {"mmclient", "mmclient.cli.input", "mmclient.cli.output"},
+    "mmclient.cli.input": {"mmclient"},
+    "mmclient.cli.output": {"mmclient", "mmclient.cli.input"},  # a row is called by its file's name
     "mmconvert": set(),
     # the request path
     "mmdaemon.listener": {"mmdaemon.dispatch", "mmdaemon.log"},
@@ -105,7 +109,10 @@ PLAIN = (
 WORLDLY = {"threading", "time", "socket", "select", "os", "logging", "subprocess", "tempfile", "mmdaemon.log.logger"}
 # What each layer may import from outside of the standard library and the product.
 OUTSIDE: dict[str, set[str]] = {
-    "mmclient": {"numpy", "click", "tqdm", "PIL"},
+    "mmclient": {"numpy"},
+    "mmclient.cli": {"click", "tqdm"},
+    "mmclient.cli.input": {"numpy", "PIL"},
+    "mmclient.cli.output": {"numpy", "click"},
     "mmconvert": {
         "numpy",
         "click",
@@ -222,6 +229,9 @@ def test_imports_follow_the_table(module: str) -> None:
     [
         ("mmwire.frame", "numpy", "standard library only"),
         ("mmclient.client", "mmdaemon.dispatch.lane", "no arrow"),
+        ("mmclient.link", "mmclient.cli.console", "no arrow"),
+        ("mmclient.cli.input.feed", "mmclient.cli.output.table", "no arrow"),
+        ("mmclient.client", "click", "may use ['numpy']"),
         ("mmconvert.cli", "mmclient.client", "no arrow"),
         ("mmdaemon.store.blob", "numpy", "standard library only"),
         ("mmdaemon.loader.plan", "watchdog.events", "standard library only"),
@@ -257,6 +267,14 @@ def test_the_arrows_go_round_in_no_circle() -> None:
             del left[layer]
 
     assert not left, f"these import one another in a circle: {sorted(left)}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    targets = {module: {name for _, name in imports(path, module)} & set(PATHS) for module, path in PATHS.items()}
+    try:
+        list(TopologicalSorter(targets).static_order())
+    except CycleError as error:
+        pytest.fail(f"these modules import one another in a circle: {' -> '.join(reversed(error.args[1]))}")
 
 
 @pytest.mark.parametrize("module", PATHS)

@@ -184,6 +184,15 @@ def test_changed_specs_are_opened_again_and_quantized_anew(daemon: FakeDaemon, c
     assert len(daemon.peers) == 1
 
 
+def test_more_signatures_than_a_connection_has_handles(daemon: FakeDaemon, client: Client) -> None:
+    for index in range(1100):
+        width = 4 + index % 2
+        out = np.zeros((1, width), np.float32)
+        daemon.models["m"] = FakeModel("m", one("float32", [4], "float32", [width]), lambda x, out=out: out)
+        assert client.predict("m", X)["y"].shape == (1, width)
+    assert len(daemon.peers) == 2
+
+
 def test_draining_goes_elsewhere(daemon: FakeDaemon, client: Client) -> None:
     daemon.fault(FrameType.INFER, refuse(CapacityError("DRAINING", "the daemon is stopping")))
     assert client.predict("double", X)["y"].tolist() == TWO

@@ -49,7 +49,7 @@ def test_close_lets_a_call_under_way_end(daemon: FakeDaemon, client: Client) -> 
     may_answer.set()
     thread.join()
     assert answers == [[[2, 2, 2, 2]]]
-    assert not client._pool._idle
+    assert daemon.peers[0].ended.wait(10), "the connection was not kept"
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # fork beside threads, on purpose

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mmclient.cli import quantity
+from mmclient.cli.output import quantity
 from mmwire.errors import CapacityError, RequestError
 from mmwire.frame import FrameType
 from rig.fake_daemon import FakeDaemon, refuse

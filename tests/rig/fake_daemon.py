@@ -112,12 +112,16 @@ class Peer:
         self.sock = sock
         self.wire = Connection(Role.SERVER, FrameLimits())
         self.handles: dict[int, tuple[str, SignatureSpec]] = {}
+        self.ended = threading.Event()
 
     def send(self, frame: Frame) -> None:
         self.sock.sendall(frame.to_bytes())
 
     def run(self) -> None:
-        with contextlib.suppress(OSError), self.sock:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.ended.set)
+            stack.enter_context(self.sock)
+            stack.enter_context(contextlib.suppress(OSError))
             while (count := self.sock.recv_into(self.wire.buffer())) > 0:
                 self.wire.received(count)
                 while (frame := self.wire.next_frame()) is not None:
@@ -144,6 +148,8 @@ class Peer:
 
     def open(self, frame: Frame) -> None:
         wanted = message.read_open(frame)
+        if len(self.handles) >= 1024:
+            raise RequestError("BAD_REQUEST", "a connection opens at most 1024 handles", "reuse them")
         model = self.daemon.find(wanted.model)
         model.require_ready()
         if wanted.version not in (0, model.version):

@@ -8,7 +8,7 @@ import click
 
 from mmclient.cli.console import Console
 from mmclient.cli.option import json_option, pass_console
-from mmclient.cli.table import cell, lines
+from mmclient.cli.output.table import cell, lines
 
 
 @click.command("ps")

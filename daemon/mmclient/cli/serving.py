@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmclient.cli.console import Console
-from mmclient.cli.table import cell
+from mmclient.cli.output.table import cell
 
 
 def print_model(console: Console, model: dict[str, Any]) -> None:

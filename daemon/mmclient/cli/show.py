@@ -8,7 +8,7 @@ import click
 
 from mmclient.cli.console import Console
 from mmclient.cli.option import json_option, model_argument, pass_console
-from mmclient.cli.table import cell, fields, lines
+from mmclient.cli.output.table import cell, fields, lines
 from mmwire.tensor import SignatureSpec, TensorSpec
 
 _SHOWN_LABELS = 10

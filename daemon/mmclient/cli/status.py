@@ -6,7 +6,7 @@ import click
 
 from mmclient.cli.console import Console
 from mmclient.cli.option import json_option, pass_console
-from mmclient.cli.table import fields
+from mmclient.cli.output.table import fields
 
 
 @click.command("status")

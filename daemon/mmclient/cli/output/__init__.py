@@ -1,1 +1,1 @@
-"""From answers to what ``mmctl predict`` prints and writes."""
+"""How mmctl prints and writes: tables, quantities, and the answers of ``mmctl predict``."""

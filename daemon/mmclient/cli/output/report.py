@@ -13,7 +13,7 @@ from mmclient.answer import Answer
 from mmclient.array import Array
 from mmclient.cli.input.feed import Feed
 from mmclient.cli.output.classification import Classes
-from mmclient.cli.table import cell
+from mmclient.cli.output.table import cell
 from mmwire.errors import MmError
 from mmwire.message import Opened
 from mmwire.tensor import TensorSpec

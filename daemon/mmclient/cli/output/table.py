@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import starmap
 from typing import Any
 
-from mmclient.cli.quantity import told
+from mmclient.cli.output.quantity import told
 
 
 def cell(value: Any) -> str:
