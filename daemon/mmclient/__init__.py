@@ -1,7 +1,7 @@
 """The client library: ``from mmclient import Client``; and the command ``mmctl`` in ``mmclient.cli``.
 
 Owns: connections to a daemon, the conversion of arrays to and from a model's tensors, retries inside a deadline.
-Never: ``mmdaemon``, a runtime. numpy is loaded by the first prediction, not by importing this package.
+Never: imports of ``mmdaemon`` or of a runtime. The first prediction loads numpy; importing this package does not.
 """
 
 from mmclient.answer import Answer

@@ -13,7 +13,7 @@ ENVIRONMENT = "MM_SOCKET"
 
 
 def candidates() -> list[str]:
-    """Return the paths that are tried when none is given, in this order."""
+    """Return the paths that the client tries, in this order, when none is given."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     first = [f"{runtime}/mmdaemon.sock"] if runtime else []
     return [*first, "/run/mmdaemon.sock", f"/tmp/mmdaemon-{os.getuid()}/mmdaemon.sock"]

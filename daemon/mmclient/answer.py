@@ -1,4 +1,4 @@
-"""What a request gave: the tensors, and which version computed them in what time."""
+"""The answer to a request: its tensors, the version that computed them, and the times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Answer:
         outputs: The arrays by output name, owned by the caller.
         version: The version of the model that computed them.
         queue_us: Microseconds that the request waited in the daemon.
-        run_us: Microseconds in the runtime. Of a row that shared its request with others: its share.
+        run_us: Microseconds in the runtime. A row that shared its request with others has its share of them.
     """
 
     outputs: dict[str, Array]

@@ -30,13 +30,15 @@ _pack, _unpack = HEADER.pack, HEADER.unpack_from
 
 
 class Binding:
-    """A handle and everything about its signature that can be known before a request.
+    """A handle, and everything about its signature that can be known before a request.
 
-    Attributes:
-        opened: What the daemon said.
+    Args:
+        channel: The connection on which the signature was opened.
         handle: Names the signature in requests on this connection.
+        opened: The daemon's description of the signature.
+        forget: Called when the handle is no longer good, so that the next request opens the signature again.
 
-    Thread: the one that has the channel.
+    Thread: the one that uses the connection.
     """
 
     __slots__ = (
@@ -60,7 +62,7 @@ class Binding:
         self._forget = forget
         self._names = tuple(tensor.name for tensor in spec.outputs)
         self._head = bytearray(_HEAD_BYTES)
-        # One array with rows in, and arrays whose shapes follow from the rows out: no general case to look at.
+        # The common case: one input with rows, and outputs whose shapes follow from the rows.
         self._is_plain = len(spec.inputs) == 1 and spec.has_rows and spec.is_static
         self._dtype = np.dtype(spec.inputs[0].dtype) if spec.inputs else None
         self._tail = spec.inputs[0].shape[1:] if spec.inputs else ()
@@ -145,7 +147,7 @@ class Binding:
     def _run_slowly(
         self, parts: Sequence[Array], rows: int, shapes: Sequence[Shape] | None, deadline: float
     ) -> dict[str, Array]:
-        """Ask where shapes travel with the tensors."""
+        """Ask in the general case: shapes may travel with the tensors."""
         channel = self._channel
         head = self.request_head(parts, shapes, request_id := channel.next_id(), deadline)
         channel.is_busy = True
@@ -158,7 +160,7 @@ class Binding:
         """Return header and meta of an INFER.
 
         Raises:
-            RequestError: ``BAD_TENSOR``, more bytes than the daemon takes in one request.
+            RequestError: ``BAD_TENSOR``: more bytes than the daemon takes in one request.
         """
         size = sum(array.nbytes for array in parts)
         limit = self._channel.max_payload_bytes
@@ -172,7 +174,7 @@ class Binding:
         return message.infer_head(self.handle, request_id, size, message.remaining_us(min(left_s, 1e6)), shapes)
 
     def _finish(self, request_id: int, deadline: float) -> dict[str, Array]:
-        """Receive the answer whatever it is."""
+        """Receive an answer of any shape."""
         try:
             frame = self._channel.answer(request_id, deadline)
         except CapacityError as error:
@@ -184,11 +186,11 @@ class Binding:
         return outputs
 
     def head(self) -> ResultHead:
-        """Return the version and the times of the answer that came last."""
+        """Return the version and the times of the latest answer."""
         return message.read_result(Frame(FrameType.RESULT, meta=bytes(self._head[HEADER_BYTES:])), 0)
 
     def answer(self, outputs: dict[str, Array]) -> Answer:
-        """Return the outputs that came last, with their version and times."""
+        """Return the latest outputs with their version and times."""
         head = self.head()
         return Answer(outputs, head.version, head.queue_us, head.run_us)
 

@@ -21,7 +21,7 @@ _SOFTWARE = "mmclient"
 _LIMITS = FrameLimits(max_meta_bytes=1024 * 1024, max_payload_bytes=256 * 1024 * 1024)
 _TIMEVAL = struct.Struct("ll")
 MAX_TIMEOUT_S = 1e6
-# The daemon keeps the deadline too, and its refusal says more and leaves the connection usable: let it come first.
+# The daemon keeps the deadline too. Its refusal says more and leaves the connection usable, so it should come first.
 _GRACE_S = 0.02
 
 
@@ -29,13 +29,13 @@ class Channel:
     """One greeted connection.
 
     Timeouts are the kernel's (SO_RCVTIMEO on a blocking socket): set once, then they cost nothing. Measured on a
-    ping-pong of 52 us, ``poll()`` before each receive costs 3.5 us more and ``settimeout()`` 4 us. The price: a
-    signal handler that returns while we wait starts the wait anew.
+    ping-pong of 52 us, ``poll()`` before each receive adds 3.5 us and ``settimeout()`` 4 us. The price: when a signal
+    handler returns during a wait, the wait starts anew.
 
     Attributes:
         sock: Blocking.
         is_busy: A request is not answered yet: the connection must not be used for another.
-        is_leaving: The daemon said GOAWAY: answers still come, requests go elsewhere.
+        is_leaving: The connection takes no further request: the daemon said GOAWAY, or its handles run out.
         max_payload_bytes: What the daemon takes in one request.
 
     Thread: one at a time.
@@ -54,7 +54,7 @@ class Channel:
     )
 
     def __init__(self, path: str, deadline: float, patience_s: float) -> None:
-        """Connect and greet; ``patience_s`` is how long a full backlog is waited for.
+        """Connect and greet; while the daemon's backlog is full, wait for at most ``patience_s``.
 
         Raises:
             ClientError: ``DAEMON_UNREACHABLE``, ``CONNECTION_LOST``, ``TIMEOUT``.
@@ -76,10 +76,10 @@ class Channel:
         self.is_busy = False
 
     def set_timeout(self, timeout_s: float) -> None:
-        """Let every send and receive from now on end after so long.
+        """Limit every send and receive from now on.
 
         Raises:
-            RequestError: ``BAD_REQUEST``, not a positive number.
+            RequestError: ``BAD_REQUEST``: not a positive number.
         """
         if not timeout_s > 0:
             raise RequestError("BAD_REQUEST", f"timeout: expected a positive number of seconds, got {timeout_s!r}")
@@ -92,10 +92,10 @@ class Channel:
         self.wait_us = message.remaining_us(limit_s)
 
     def set_deadline(self, deadline: float) -> None:
-        """Let the next send or receive end at a deadline.
+        """End the next send or receive at a deadline.
 
         Raises:
-            TimeoutError: It has passed.
+            TimeoutError: The deadline has passed.
         """
         left_s = deadline - time.monotonic()
         if left_s <= -_GRACE_S:
@@ -137,7 +137,7 @@ class Channel:
             raise lost(error) from None
 
     def fill(self, parts: Sequence[memoryview], request_id: int, deadline: float) -> None:
-        """Receive the rest of an answer into memory that waits for it.
+        """Receive the rest of an answer straight into the caller's memory.
 
         Raises:
             ClientError: ``CONNECTION_LOST``, ``TIMEOUT``.
@@ -158,7 +158,7 @@ class Channel:
         """Return the frame that answers a request; the connection is then free again.
 
         Raises:
-            MmError: What an ERROR frame says, or the connection failed.
+            MmError: The error of an ERROR frame, or the connection failed.
         """
         while not self._frames:
             try:
@@ -192,7 +192,7 @@ class Channel:
         return count
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that were received past the protocol's own buffer.
+        """Take bytes that were not received into the protocol's own buffer.
 
         Raises:
             RemoteWireError: The daemon broke the protocol.
@@ -206,14 +206,14 @@ class Channel:
         return frames
 
     def refusal(self, frame: Frame) -> MmError:
-        """Return the error of an ERROR frame, and note what it means for this connection."""
+        """Return the error of an ERROR frame, and leave the connection if the daemon is draining."""
         error = message.read_error(frame)
         if error.code == "DRAINING":
             self.is_leaving = True
         return error
 
     def give_up(self, request_id: int) -> MmError:
-        """Withdraw a request whose time is over and close; its late answer must never be another's."""
+        """Cancel a request whose time is over and close: its late answer must never reach another request."""
         with contextlib.suppress(OSError):
             self.sock.send(message.cancel(request_id).to_bytes(), socket.MSG_DONTWAIT)
         self.close()
@@ -234,14 +234,14 @@ class Channel:
     def _greet(self, deadline: float) -> int:
         greeting = message.hello(Hello(_SOFTWARE, _LIMITS.max_meta_bytes, _LIMITS.max_payload_bytes))
         self._wire.sending(FrameType.HELLO)
-        # Who refuses a connection says why and closes; the reason is there even when HELLO was not taken.
+        # A daemon that refuses a connection sends its reason and closes; the reason arrives although HELLO did not.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.sock.send(greeting.to_bytes())
         return message.read_hello(self.answer(0, deadline)).max_payload_bytes
 
 
 def unfinished(parts: Sequence[memoryview], done: int) -> list[memoryview]:
-    """Return what is left of buffers of which so many bytes are done."""
+    """Return the buffers that remain after their first ``done`` bytes."""
     left: list[memoryview] = []
     for part in parts:
         if done >= len(part):

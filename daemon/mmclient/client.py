@@ -1,4 +1,4 @@
-"""``Client``: what an application holds."""
+"""``Client``: an application's access to a daemon."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _T = TypeVar("_T")
 
 
 class Client:
-    """A daemon's client.
+    """Asks a daemon for predictions and for what it knows of its models.
 
     Args:
         socket_path: Default: ``MM_SOCKET``, else the first of ``$XDG_RUNTIME_DIR/mmdaemon.sock``,
             ``/run/mmdaemon.sock``, ``/tmp/mmdaemon-$UID/mmdaemon.sock`` that exists.
-        timeout: Seconds that a call may take unless it says otherwise.
+        timeout: Seconds that a call may take; each call may set its own.
 
-    Nothing is connected before the first call. A request that was sent and not answered when the connection broke is
-    sent again inside its deadline.
+    The client connects at the first call. When a connection breaks before the answer, the client sends the request
+    again inside its deadline.
 
     Raises:
-        MmError: Every call; ``code``, ``message``, ``hint`` and ``retryable`` say what happened.
+        MmError: By every call; ``code``, ``message``, ``hint`` and ``retryable`` say what happened.
 
-    Thread: any, also after ``fork``. As many connections are opened as threads call at the same time.
+    Thread: any, also after ``fork``. Threads that call at the same time use a connection each.
     """
 
     def __init__(self, socket_path: str | os.PathLike[str] | None = None, *, timeout: float = 30.0) -> None:
@@ -72,12 +72,12 @@ class Client:
         """Run a model and return its outputs by name.
 
         Args:
-            name: Of the model.
-            x: The array of the only input, or ``{input name: array}``. An array of the model's dtype goes as it is,
+            name: The model's name.
+            x: The array of the only input, or ``{input name: array}``. An array of the model's dtype goes as it is;
                 floats are quantized for a quantized input.
             signature: Default: the model's first.
             dequantize: Return real values (float32) for quantized outputs instead of the stored integers.
-            version: Refuse to be answered by another one.
+            version: Refuse the answer of any other version.
             timeout: Seconds; default: the client's.
 
         Returns:
@@ -87,10 +87,10 @@ class Client:
 
         Raises:
             RequestError: ``BAD_TENSOR`` before anything is sent, ``MODEL_NOT_FOUND``, ``VERSION_NOT_SERVED`` ...
-            CapacityError: ``QUEUE_FULL`` at once; ``MODEL_LOADING`` when still so at the deadline.
+            CapacityError: ``QUEUE_FULL`` at once; ``MODEL_LOADING`` when the model still loads at the deadline.
             ClientError: ``DAEMON_UNREACHABLE``, ``TIMEOUT``, ``CONNECTION_LOST``.
         """
-        # Written out here and in ``ask``: a shared function with a callback costs the hot path half a microsecond.
+        # Written out here: the callback of ``_perform`` costs half a microsecond, and this is the hot path.
         timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         deadline = time.monotonic() + timeout_s
         pool = self._pool
@@ -148,12 +148,12 @@ class Client:
             signature: Default: the model's first.
             dequantize: As ``predict``.
             version: As ``predict``.
-            timeout: Seconds for each row, from when it is sent. A full queue is waited for within it.
+            timeout: Seconds for each row, counted from when it is sent; waiting for a full queue counts too.
 
         Shape: As the row: without a leading dimension where the row had none.
 
         Raises:
-            MmError: When the row that failed is reached; the rows before it were yielded.
+            MmError: A row failed; the outputs of the rows before it were yielded.
         """
         for answer in self.ask_many(
             name, rows, signature=signature, dequantize=dequantize, version=version, timeout=timeout
@@ -201,7 +201,7 @@ class Client:
         return self._admin("show", {"model": name}, timeout)
 
     def ps(self, *, timeout: float | None = None) -> dict[str, Any]:
-        """Return what runs: instances, queues, counts."""
+        """Return the instances, queue and counts of each loaded model."""
         return self._admin("ps", {}, timeout)
 
     def status(self, *, timeout: float | None = None) -> dict[str, Any]:
@@ -213,12 +213,12 @@ class Client:
     ) -> dict[str, Any]:
         """Return the model once the newest file of its name serves, or that version or hash.
 
-        A daemon that is not there yet is waited for too.
+        The client waits for the daemon too, if that is still starting.
 
         Raises:
-            RequestError: ``MODEL_QUARANTINED``, it cannot be served; the message has the reason.
-            CapacityError: ``DEADLINE_EXCEEDED``, not within the timeout.
-            ClientError: ``DAEMON_UNREACHABLE``, no daemon answered within the timeout.
+            RequestError: ``MODEL_QUARANTINED``: the model cannot be served; the message has the reason.
+            CapacityError: ``DEADLINE_EXCEEDED``: the model does not serve within the timeout.
+            ClientError: ``DAEMON_UNREACHABLE``: no daemon answered within the timeout.
         """
         arguments: dict[str, Any] = {"model": name}
         if version is not None:
@@ -228,11 +228,11 @@ class Client:
         return self._admin("wait", arguments, timeout, awaits_daemon=True)
 
     def load(self, name: str, *, timeout: float | None = None) -> dict[str, Any]:
-        """Serve a model that was unloaded, or try again one that was refused; return it once it serves."""
+        """Serve a model again after ``unload``, or retry one that was refused; return it once it serves."""
         return self._admin("load", {"model": name}, timeout)
 
     def unload(self, name: str, *, timeout: float | None = None) -> dict[str, Any]:
-        """Take a model out of memory until ``load``; return it."""
+        """Take a model out of memory, and refuse its requests until ``load``; return it."""
         return self._admin("unload", {"model": name}, timeout)
 
     def _admin(
@@ -246,7 +246,7 @@ class Client:
     def _perform(
         self, run: Callable[[Link, float, float], _T], timeout: float | None, *, awaits_daemon: bool = False
     ) -> _T:
-        """Do something on a connection, again where a failure allows it."""
+        """Run something on a connection, and run it again while its failures allow that."""
         timeout_s = self._timeout_s if timeout is None else _seconds(timeout)
         deadline = time.monotonic() + timeout_s
         retry = Retry(deadline, awaits_daemon=awaits_daemon)
@@ -263,7 +263,7 @@ class Client:
             timeout_s = self._wait(retry, failure, deadline)
 
     def _wait(self, retry: Retry, failure: MmError, deadline: float) -> float:
-        """Wait until a failed request should go out again; return the seconds that it still has."""
+        """Wait until a failed request should go out again; return the seconds that are left for it."""
         if failure.code == "CONNECTION_LOST":
             self._pool.forget()
         retry.after(failure, self._pool.was_connected)
@@ -271,10 +271,10 @@ class Client:
 
 
 def _seconds(timeout: float) -> float:
-    """Return a timeout that is one.
+    """Return a timeout unchanged.
 
     Raises:
-        RequestError: ``BAD_REQUEST``.
+        RequestError: ``BAD_REQUEST``: not a positive number of seconds.
     """
     if not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
         raise RequestError("BAD_REQUEST", f"timeout: expected a positive number of seconds, got {timeout!r}")

@@ -13,7 +13,7 @@ from mmwire.errors import RequestError
 from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec, shape_mismatch
 
 _HINT = "mmctl show MODEL lists the tensors"
-# What numpy makes of Python's own numbers; any other dtype in a list was somebody's choice.
+# The dtypes that numpy gives Python's own numbers; the caller chose any other dtype in a list.
 _DTYPES_OF_NUMBERS = (np.dtype(np.int64), np.dtype(np.uint64), np.dtype(np.float64), np.dtype(np.bool_))
 
 
@@ -21,7 +21,7 @@ def assign(spec: SignatureSpec, x: Any) -> list[Any]:
     """Return the values for the inputs in spec order, from an array or a mapping by input name.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: a name is missing or unknown, or several inputs got one array.
+        RequestError: ``BAD_TENSOR``: a name is missing or unknown, or one array came for several inputs.
     """
     names = [tensor.name for tensor in spec.inputs]
     if not isinstance(x, Mapping):
@@ -41,10 +41,10 @@ def assign(spec: SignatureSpec, x: Any) -> list[Any]:
 
 
 def encode(spec: SignatureSpec, x: Any) -> tuple[list[Array], int, tuple[Shape, ...] | None]:
-    """Return contiguous arrays in spec order, their rows, and their shapes where these must travel too.
+    """Return contiguous arrays in spec order, their rows, and their shapes if these must travel too.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: a name, dtype, shape or value that the signature does not take.
+        RequestError: ``BAD_TENSOR``: the signature does not take a name, dtype, shape or value.
     """
     arrays: list[Array] = []
     for tensor, value in zip(spec.inputs, assign(spec, x), strict=True):
@@ -60,7 +60,7 @@ class RowEncoder:
     """Encodes one row after the other.
 
     Args:
-        spec: Of the signature.
+        spec: The signature's tensors.
     """
 
     def __init__(self, spec: SignatureSpec) -> None:
@@ -70,9 +70,9 @@ class RowEncoder:
             self._plain = np.dtype(spec.inputs[0].dtype), spec.inputs[0].shape[1:]
 
     def encode(self, x: Any) -> tuple[list[Array], bool]:
-        """Return a row as arrays in spec order with a leading dimension of 1, and whether it came without that.
+        """Return a row as arrays in spec order with a leading dimension of 1, and whether the row came without one.
 
-        Where the signature has no rows, a "row" is all that one request takes.
+        If the signature has no rows, a "row" is the whole input of one request.
 
         Raises:
             RequestError: ``BAD_TENSOR``, as ``encode``.
@@ -116,10 +116,11 @@ def rows_of(spec: SignatureSpec, arrays: list[Array]) -> int:
 
 
 def encode_tensor(spec: TensorSpec, value: Any) -> Array:
-    """Return a value as a contiguous array of the input's dtype; its shape is the caller's.
+    """Return a value as a contiguous array of the input's dtype, in the value's own shape.
 
-    An array's dtype counts: the model's own goes as it is, floats are quantized for a quantized input, converted for a
-    float one, integers are converted for a float one. Python numbers have no dtype: they are real values.
+    The dtype of an array decides. The model's own dtype goes as it is. Floats are quantized for a quantized input and
+    converted for a float input. Integers are converted for a float input. Python numbers have no dtype and count as
+    real values.
 
     Raises:
         RequestError: ``BAD_TENSOR``.
@@ -142,9 +143,9 @@ def encode_tensor(spec: TensorSpec, value: Any) -> Array:
         return np.asarray(array, dtype, order="C")
     if array.dtype.newbyteorder("=") == dtype:
         return np.asarray(array, dtype, order="C")
-    hint = "give real values as float32, which are quantized, or the integers as the model has them"
+    hint = f"give real values as float32, which the client quantizes, or the stored {spec.dtype} values"
     if not spec.scale:
-        hint = f"give values that are meant as {spec.dtype}"
+        hint = f"convert the array to {spec.dtype}"
     raise RequestError("BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got dtype {array.dtype}", hint)
 
 
@@ -158,10 +159,10 @@ def _to_array(spec: TensorSpec, value: Any) -> Array:
 
 
 def _from_numbers(spec: TensorSpec, array: Array) -> Array:
-    """Return what were Python numbers as the input's dtype, unless that would change them."""
+    """Return Python's own numbers in the input's dtype, unless that would change them."""
     expected = f"input {spec.name!r}: expected {spec.describe()}"
     if array.dtype.kind in "OUS":
-        raise RequestError("BAD_TENSOR", f"{expected}, got {_told(array)}", _HINT)
+        raise RequestError("BAD_TENSOR", f"{expected}, got {_kind(array)}", _HINT)
     dtype = np.dtype(spec.dtype)
     if spec.scale and array.dtype.kind != "b":
         return quantized(spec, array.astype(np.float64))
@@ -173,7 +174,7 @@ def _from_numbers(spec: TensorSpec, array: Array) -> Array:
     return converted
 
 
-def _told(array: Array) -> str:
+def _kind(array: Array) -> str:
     return {"O": "objects", "U": "text", "S": "bytes"}.get(array.dtype.kind, f"dtype {array.dtype}")
 
 

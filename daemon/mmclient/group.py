@@ -1,4 +1,4 @@
-"""Rows that travel in one request, and how many of them should."""
+"""Rows that travel in one request, and how many rows a request should have."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mmwire.errors import MmError, RequestError
 from mmwire.message import ResultHead
 from mmwire.tensor import SignatureSpec
 
-_MAX_BYTES = 64 * 1024  # beyond it a round trip is little beside the copying
+_MAX_BYTES = 64 * 1024  # above this, copying costs more than a round trip
 _MAX_BUFFERS = 512  # of one sendmsg; Source: IOV_MAX is 1024 on Linux
-_RUN_US = 5_000  # one request of many rows must not keep an instance from others for longer
+_RUN_US = 5_000  # a request of many rows must not keep an instance from others for longer
 
 
 @dataclass(slots=True, eq=False)
@@ -23,12 +23,13 @@ class Group:
     """One request of ``ask_many``.
 
     Attributes:
-        rows: As they came; kept until the answer, for sending them again.
-        arrays: The same, encoded.
+        rows: The rows as they came; kept until the answer, so that they can be sent again.
+        arrays: The rows, encoded.
         bare: For each row, whether it came without a leading dimension.
-        deadline: On the stream's own clock; 0 before it was sent.
-        answers: One for each row, once they are here.
-        failure: Why there are none.
+        size_bytes: Of all arrays together.
+        deadline: On the stream's own clock; 0 before the group is sent.
+        answers: One for each row, once the answer has come.
+        failure: The error that came instead.
     """
 
     rows: list[Any] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Group:
         return [arrays[index] for index in range(len(self.arrays[0])) for arrays in self.arrays]
 
     def on_answer(self, spec: SignatureSpec, head: ResultHead, outputs: dict[str, Array]) -> None:
-        """Share an answer out among the rows."""
+        """Divide an answer among the rows."""
         count = len(self.rows)
         answers: list[Answer] = []
         columns = [(tensor.name, outputs[tensor.name], tensor.has_rows and spec.has_rows) for tensor in spec.outputs]
@@ -79,11 +80,11 @@ class Group:
 
 
 class Sizing:
-    """How many rows go into one request: fewer round trips for small, quick rows; one row for the rest.
+    """Decides how many rows go into one request: many small, quick rows, or one row of any other kind.
 
     Args:
-        spec: Of the signature.
-        max_payload_bytes: What the daemon takes in one request.
+        spec: The signature's tensors.
+        max_payload_bytes: The most that the daemon takes in one request.
     """
 
     def __init__(self, spec: SignatureSpec, max_payload_bytes: int) -> None:
@@ -93,14 +94,14 @@ class Sizing:
         row_bytes = sum(tensor.row_bytes for tensor in tensors)
         by_bytes = min(_MAX_BYTES, max_payload_bytes) // max(1, row_bytes)
         self._most = max(1, min(by_bytes, _MAX_BUFFERS // max(1, len(spec.inputs))))
-        self._limit = 1  # until an answer has told what a row costs
+        self._limit = 1  # until an answer shows what a row costs
 
     def is_full(self, group: Group) -> bool:
         """Return whether a group should get no further row."""
         return len(group.rows) >= self._limit
 
     def on_answer(self, rows: int, run_us: int) -> None:
-        """Learn from an answer; grow by doubling at most."""
+        """Learn from an answer; at most double the rows of a request."""
         if self._may_group:
             affordable = _RUN_US * rows // max(1, run_us)
             self._limit = max(1, min(self._most, affordable, 2 * max(rows, self._limit)))
@@ -110,12 +111,12 @@ def each_row(rows: Iterable[Any]) -> Iterator[Any]:
     """Return the rows of an iterable, of an array, or of a mapping of arrays by input name.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: it has no rows, or the arrays of a mapping differ in theirs.
+        RequestError: ``BAD_TENSOR``: there are no rows, or the arrays of a mapping differ in theirs.
     """
     for values in rows.values() if isinstance(rows, Mapping) else (rows,):
         if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
             raise RequestError(
-                "BAD_TENSOR", f"expected rows, got {type(values).__name__}", "an array or an iterable of arrays"
+                "BAD_TENSOR", f"expected rows, got {type(values).__name__}", "pass an array or an iterable of arrays"
             )
     if not isinstance(rows, Mapping):
         return iter(rows)

@@ -1,4 +1,4 @@
-"""The idle connections of one client: taken by whoever calls, given back after the answer."""
+"""The idle connections of one client: a call takes one, and gives it back after the answer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from mmclient.link import Link
 from mmwire.errors import ClientError
 
 _MAX_IDLE = 64
-_PATIENCE_S = 1.0  # of a first connection with a full backlog
-_LONG_PATIENCE_S = 3600.0  # of a later one: its deadline ends it sooner
+_PATIENCE_S = 1.0  # how long a first connection waits while the daemon's backlog is full
+_LONG_PATIENCE_S = 3600.0  # a later connection waits for its deadline, which comes sooner
 
 
 class Pool:
-    """A stack of idle connections: the one used last is taken first, as many exist as threads call at once.
+    """A stack of idle connections: the latest one given back is the first one taken.
 
-    Thread: any. There is no lock: appending to a list and popping from it are atomic. A child of ``fork`` finds out
-    by its process id and starts with an empty stack; the parent's connections stay the parent's.
+    Attributes:
+        was_connected: Whether a daemon has ever answered this client.
+
+    Thread: any. There is no lock: appending to a list and popping from it are atomic. A child of ``fork`` notices its
+    new process id and starts with an empty stack; the parent keeps its connections.
     """
 
     def __init__(self, socket_path: str | os.PathLike[str] | None) -> None:
@@ -54,7 +57,7 @@ class Pool:
         return link
 
     def give(self, link: Link) -> None:
-        """Take a connection back; one that is in the middle of something, or is to be left, is closed."""
+        """Take a connection back, or close it if a request is under way on it or it takes no more requests."""
         if link.is_busy or link.is_leaving or len(self._idle) >= _MAX_IDLE:
             link.close()
             return
@@ -63,11 +66,11 @@ class Pool:
             self.forget()
 
     def forget(self) -> None:
-        """Close the idle connections: the daemon that they led to is gone."""
+        """Close the idle connections, after their daemon has gone."""
         _close_all(self._idle)
 
     def close(self) -> None:
-        """Close for good; calls under way end first."""
+        """Close for good; calls under way still end as usual."""
         self._is_closed = True
         self.forget()
 

@@ -1,4 +1,4 @@
-"""Between real values and the integers of a quantized tensor.
+"""Conversion between real values and the integers of a quantized tensor.
 
 Source: TFLite's quantization specification: real = scale * (stored - zero_point).
 """
@@ -13,21 +13,21 @@ from mmwire.tensor import TensorSpec
 
 
 def quantized(spec: TensorSpec, real: Array) -> Array:
-    """Return real values in a quantized tensor's dtype: halves round to even, what is out of range saturates.
+    """Return real values in a quantized tensor's dtype: halves round to even, values out of range saturate.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: NaN or infinity, which no integer stands for.
+        RequestError: ``BAD_TENSOR``: NaN or infinity, which no integer can represent.
     """
     dtype = np.dtype(spec.dtype)
     range_of = np.iinfo(dtype)
-    # float32 holds every sum below 2**24 exactly, and 32-bit integers need more.
+    # float32 holds integers below 2**24 exactly; 32-bit integers need more.
     wide = np.float32 if dtype.itemsize <= 2 and real.dtype.itemsize <= 4 else np.float64
     stored = np.divide(real, wide(spec.scale), dtype=wide)
     if not np.isfinite(stored).all():
         raise RequestError(
             "BAD_TENSOR",
             f"input {spec.name!r}: expected finite values for {spec.describe()}, got NaN or infinity",
-            "a quantized tensor has no value for them",
+            "replace them: a quantized tensor has no value for them",
         )
     np.rint(stored, out=stored)
     stored += wide(spec.zero_point)
@@ -36,7 +36,7 @@ def quantized(spec: TensorSpec, real: Array) -> Array:
 
 
 def dequantized(spec: TensorSpec, stored: Array) -> Array:
-    """Return the real values of a quantized tensor as float32; a tensor without a scale as it is."""
+    """Return the real values of a quantized tensor as float32; return a tensor without a scale as it is."""
     if not spec.scale:
         return stored
     real = np.subtract(stored, np.float32(spec.zero_point), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Reaching the socket: connect, and what the operating system's refusals mean."""
+"""Connecting to the socket, and the errors of a connection that fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reach(path: str, patience_s: float) -> socket.socket:
     """Return a blocking socket that is connected to a path.
 
     Args:
-        path: Of the socket.
+        path: The socket's path.
         patience_s: How long to wait while the daemon's backlog is full.
 
     Raises:
@@ -31,7 +31,7 @@ def reach(path: str, patience_s: float) -> socket.socket:
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Source: unix(7) and the kernel's unix_stream_connect: a full backlog is waited for as long as SO_SNDTIMEO.
+        # Source: unix(7) and the kernel's unix_stream_connect, which waits up to SO_SNDTIMEO while the backlog is full.
         seconds, rest = divmod(max(patience_s, 1e-3), 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(seconds), int(rest * 1e6)))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -46,7 +46,7 @@ def reach(path: str, patience_s: float) -> socket.socket:
 
 
 def lost(error: OSError | None) -> ClientError:
-    """Return the error of a connection that ended before the answer; ``error`` None for an orderly end."""
+    """Return the error of a connection that ended before the answer; ``error`` is None if the daemon closed it."""
     how = error.strerror if error is not None and error.strerror else "closed by the daemon"
     return ClientError("CONNECTION_LOST", f"the connection broke before the answer: {how}", "see the daemon's log")
 

@@ -1,4 +1,4 @@
-"""Reading a RESULT whose layout is not known beforehand into arrays."""
+"""Reading the arrays of a RESULT whose layout is not known beforehand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_outputs(spec: SignatureSpec, frame: Frame) -> tuple[ResultHead, dict[st
     """Return the head and the outputs by name, copied out of the frame.
 
     Raises:
-        RemoteWireError: ``BAD_FRAME``: another frame, or a payload that does not fit the signature.
+        RemoteWireError: ``BAD_FRAME``: not a RESULT, or a payload that does not fit the signature.
     """
     if frame.type is not FrameType.RESULT:
         raise RemoteWireError("BAD_FRAME", f"expected RESULT, got {frame.type.name}")
@@ -35,7 +35,7 @@ def read_outputs(spec: SignatureSpec, frame: Frame) -> tuple[ResultHead, dict[st
         end = position + count * dtype.itemsize
         if end > len(payload):
             raise _misfit(payload)
-        # A copy: aligned, writable, and the frame's memory can go.
+        # Copied: the array is aligned and writable, and the frame's memory can be freed.
         outputs[tensor.name] = np.frombuffer(payload[position:end], dtype).reshape(shape).copy()
         position = end
     if position != len(payload):
@@ -44,7 +44,7 @@ def read_outputs(spec: SignatureSpec, frame: Frame) -> tuple[ResultHead, dict[st
 
 
 def raw(array: Array) -> memoryview:
-    """Return a C-contiguous array's memory as bytes; memoryview itself cannot cast float16."""
+    """Return a C-contiguous array's memory as bytes; memoryview cannot cast float16 by itself."""
     return array.reshape(-1).view(np.uint8).data
 
 

@@ -1,4 +1,4 @@
-"""Whether a request that failed goes out again, and when."""
+"""Decides whether a failed request goes out again, and when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmwire.errors import MmError
 
 _FIRST_S = 0.002
 _LONGEST_S = 0.25
-# A request that ends the daemon's life must not do so for the rest of its deadline.
+# A request that crashes the daemon must not crash it again and again until its deadline.
 _MAX_LOSSES = 5
 _AT_ONCE = frozenset({"CONNECTION_LOST", "SPECS_CHANGED"})
 _AFTER_A_WHILE = frozenset({"DRAINING", "MODEL_LOADING"})
@@ -19,13 +19,13 @@ _AFTER_A_WHILE = frozenset({"DRAINING", "MODEL_LOADING"})
 class Retry:
     """The failures of one request so far.
 
-    A broken connection, a draining daemon, changed specs and a model that is on its way are waited out inside the
-    deadline; inference has no side effects, so sending twice does no harm. A full queue is told to the caller.
+    A request is retried inside its deadline after a broken connection, a draining daemon, changed specs, or while its
+    model loads. Inference has no side effects, so sending twice does no harm. A full queue is the caller's to handle.
 
     Args:
         deadline: When to give up.
-        also: More codes to wait out.
-        awaits_daemon: Whether a daemon that never answered is waited for too: it may be starting.
+        also: More codes after which to retry.
+        awaits_daemon: Whether to wait for a daemon that has never answered: it may be starting.
 
     Thread: one at a time.
     """
@@ -39,14 +39,14 @@ class Retry:
         self._delay_s = _FIRST_S
 
     def after(self, error: MmError, was_connected: bool) -> None:
-        """Return when the request should go out again.
+        """Wait, and return when the request should go out again.
 
         Args:
-            error: How it failed.
-            was_connected: A daemon has answered this client before, so a missing one may be restarting.
+            error: The request's latest failure.
+            was_connected: Whether a daemon has answered this client before: a missing one may be restarting.
 
         Raises:
-            MmError: ``error``, when it is final or the deadline is too near.
+            MmError: ``error``, if a retry cannot help or the deadline is too near.
         """
         code = error.code
         if not (

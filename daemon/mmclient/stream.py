@@ -1,4 +1,4 @@
-"""Many rows through one connection: pipelined, grouped, in order, with bounded memory."""
+"""Many rows through one connection: pipelined, grouped, in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from mmwire.errors import MmError, RemoteWireError
 from mmwire.frame import Frame, FrameType
 from mmwire.tensor import SignatureSpec
 
-_QUICK_S = 100e-6  # a source that needs longer for a row is not waited for to fill a group
-_MAX_GROUPS = 16  # not yielded yet
-_MAX_BYTES = 16 * 1024 * 1024  # of them; two are allowed whatever their size
+_QUICK_S = 100e-6  # a group does not wait for a source that takes longer for a row
+_MAX_GROUPS = 16  # whose answers the caller has not taken
+_MAX_BYTES = 16 * 1024 * 1024  # in those groups; two groups are allowed whatever their size
 _ELSEWHERE = frozenset({"SPECS_CHANGED", "DRAINING", "MODEL_LOADING"})
 _BUSY = frozenset({"QUEUE_FULL"})
 
@@ -34,16 +34,17 @@ _BUSY = frozenset({"QUEUE_FULL"})
 class Stream:
     """One ``ask_many``.
 
-    Rows gather in a group only while the daemon has something to do and the source is quick, so that a live source
-    costs no latency. Measured with a 4 us model: 10 us a row, 51 us when every row is a request. A full queue narrows
-    the window. Sends never block: who does not read its answers while sending can deadlock with the daemon's flow
-    control. Deadlines run on the stream's own clock, which stands still while the caller's code runs.
+    Rows gather in a group only while the daemon is busy with earlier rows and the source is quick, so that a live
+    source costs no latency. Measured with a 4 us model: 10 us a row, against 51 us with one row a request. A full
+    queue narrows the window. Sends never block: a client that does not read its answers while it sends can deadlock
+    with the daemon's flow control. Deadlines run on the stream's own clock, which stands still while the caller's code
+    runs.
 
     Args:
         pool: Where connections come from.
         key: Name, signature and version.
         dequantize: Whether outputs become real values.
-        timeout_s: For each request.
+        timeout_s: The timeout of each request.
 
     Thread: one at a time.
     """
@@ -57,7 +58,7 @@ class Stream:
         self._binding: Binding | None = None
         self._pid = os.getpid()
         self._outside_s = 0.0
-        self._pull_s = 0.0  # that the source needed for its last row
+        self._pull_s = 0.0  # the time that the source took for its latest row
         self._groups: deque[Group] = deque()  # sealed and not yielded, in the order of the rows
         self._forming = Group()
         self._due: deque[Group] = deque()
@@ -65,7 +66,7 @@ class Stream:
         self._unsent: list[memoryview] = []
         self._most_sent = _MAX_GROUPS
         self._retry: Retry | None = None
-        self._failure: BaseException | None = None  # of the source, told when the rows before it are
+        self._failure: BaseException | None = None  # of the source; raised after the answers to the rows before it
         self._is_exhausted = False
 
     def run(self, rows: Iterable[Any]) -> Iterator[Answer]:
@@ -95,7 +96,7 @@ class Stream:
                 self._on_failure(error)
 
     def close(self) -> None:
-        """Give the connection back, or end it with whatever was still under way."""
+        """Give the connection back; close it if a request is still under way."""
         if self._link is not None:
             self._link.is_busy |= bool(self._sent or self._unsent)
             self._pool.give(self._link)
@@ -105,7 +106,7 @@ class Stream:
         return time.monotonic() - self._outside_s
 
     def _advance(self, source: Iterator[Any]) -> None:
-        """Take a row, send what is due, receive what is there."""
+        """Take a row, send the groups that are due, and receive the answers that have come."""
         if self._link is None or os.getpid() != self._pid:
             self._connect()
         if self._wants_row:
@@ -115,7 +116,7 @@ class Stream:
             self._seal()
         must_wait = not self._wants_row
         if self._forming.rows and not must_wait:
-            return  # more rows first: a system call for each would cost more than the row
+            return  # take more rows first: a system call for each would cost more than the row itself
         self._send_due()
         if self._sent or self._unsent:
             self._receive(must_wait=not self._wants_row)
@@ -148,7 +149,7 @@ class Stream:
         self._forming = Group()
 
     def _connect(self) -> None:
-        """Find a connection, open the signature, and let everything unanswered be sent on it."""
+        """Find a connection, open the signature, and mark every unanswered group as due."""
         self._leave()
         self._pid = os.getpid()
         deadline = time.monotonic() + self._left_s()
@@ -166,7 +167,7 @@ class Stream:
         self._due = deque(group for group in self._groups if group.is_open)
 
     def _encode_again(self) -> None:
-        """Make new requests of every row that is not answered, for the tensors of a new version."""
+        """Encode every unanswered row again, for the tensors of a new version."""
         groups: deque[Group] = deque()
         forming, self._forming = self._forming, Group()
         for old in (*self._groups, forming):
@@ -259,11 +260,11 @@ class Stream:
             return
         self._due.append(group)
         self._most_sent = max(1, len(self._sent))
-        if not self._sent:  # not our own doing: others fill the queue
+        if not self._sent:  # other clients fill the queue
             self._wait(error)
 
     def _on_failure(self, error: MmError) -> None:
-        """Leave the connection, wait, and go on with another; or raise."""
+        """Leave the connection and wait before another one; raise a failure that no retry can help."""
         self._leave()
         if error.code == "CONNECTION_LOST":
             self._pool.forget()
