@@ -30,7 +30,7 @@ SEE_ALSO = {
 
 
 class Forms(click.Group):
-    """A command that has other forms too: its own usage names its arguments, not theirs."""
+    """A command that has other forms: its usage line names its own arguments only."""
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the pieces of the usage line."""
@@ -100,17 +100,17 @@ def _escaped(text: str) -> str:
 
 
 def completion(name: str, shell: str) -> str:
-    """Return what a shell loads to complete a command."""
+    """Return the script that a shell loads to complete a command."""
     made = get_completion_class(shell)
     assert made is not None
     return made(COMMANDS[name], {}, name, f"_{name.upper()}_COMPLETE").source()
 
 
 def main(folder: Path) -> None:
-    """Write all of them beneath a prefix such as /usr."""
+    """Write all pages and completions beneath a prefix such as /usr."""
     for name, command in COMMANDS.items():
         _write(folder / f"share/man/man1/{name}.1", page(name, command))
-        if name != "mmconvert":  # its first word is a folder: a shell completes those by itself
+        if name != "mmconvert":  # its first argument is a folder, which a shell completes by itself
             for shell, place in SHELLS.items():
                 _write(folder / place.format(name), completion(name, shell))
 

@@ -26,7 +26,7 @@ def test_candidates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert candidates() == ["/run/user/7/mmdaemon.sock", *last]
 
 
-def test_none_exists_tells_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_lists_the_sockets_that_were_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmclient.address.candidates", lambda: [str(tmp_path / "a"), str(tmp_path / "b")])
     with pytest.raises(ClientError) as caught:
         resolve(None)
@@ -34,7 +34,7 @@ def test_none_exists_tells_what_was_tried(tmp_path: Path, monkeypatch: pytest.Mo
     assert f"{tmp_path / 'a'}, {tmp_path / 'b'}" in caught.value.message and "start mmdaemon" in caught.value.hint
 
 
-def test_a_path_longer_than_a_sockets_may_be() -> None:
+def test_a_path_that_is_too_long_for_a_socket() -> None:
     assert resolve("/" + "x" * 106)
     with pytest.raises(ClientError, match="at most 107 bytes, got 108"):
         resolve("/" + "x" * 107)

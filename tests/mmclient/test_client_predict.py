@@ -133,7 +133,7 @@ def test_bad_tensor_is_refused_before_it_is_sent(
         ("double", {"version": True}, "version: expected a positive integer, got True"),
     ],
 )
-def test_what_names_no_signature_is_refused_before_it_is_sent(
+def test_a_malformed_name_or_version_is_refused_before_it_is_sent(
     client: Client, daemon: FakeDaemon, name: Any, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(RequestError, match=re.escape(says)) as caught:

@@ -128,7 +128,7 @@ def test_permission_denied_is_mapped(daemon: FakeDaemon, monkeypatch: pytest.Mon
     assert caught.value.code == "DAEMON_UNREACHABLE" and "group" in caught.value.hint
 
 
-def test_timeout_cancels_and_the_late_answer_is_nobodys(daemon: FakeDaemon, client: Client) -> None:
+def test_an_answer_after_the_timeout_reaches_no_other_request(daemon: FakeDaemon, client: Client) -> None:
     may_answer, answered = threading.Event(), threading.Event()
 
     def late(peer: Peer, frame: Frame) -> bool:
@@ -193,7 +193,7 @@ def test_more_signatures_than_a_connection_has_handles(daemon: FakeDaemon, clien
     assert len(daemon.peers) == 2
 
 
-def test_draining_goes_elsewhere(daemon: FakeDaemon, client: Client) -> None:
+def test_a_request_to_a_draining_daemon_goes_out_on_a_new_connection(daemon: FakeDaemon, client: Client) -> None:
     daemon.fault(FrameType.INFER, refuse(CapacityError("DRAINING", "the daemon is stopping")))
     assert client.predict("double", X)["y"].tolist() == TWO
     assert len(daemon.peers) == 2
@@ -224,7 +224,7 @@ def test_loading_is_waited_for(daemon: FakeDaemon, client: Client) -> None:
 
 
 @pytest.mark.parametrize("code", ["QUEUE_FULL", "DEADLINE_EXCEEDED", "TOO_MANY_CONNECTIONS"])
-def test_overload_is_told_at_once(daemon: FakeDaemon, client: Client, code: str) -> None:
+def test_overload_is_raised_at_once(daemon: FakeDaemon, client: Client, code: str) -> None:
     daemon.fault(FrameType.INFER, refuse(CapacityError(code, "not now")))
     with pytest.raises(CapacityError, match="not now"):
         client.predict("double", X)
@@ -243,7 +243,7 @@ def test_refused_before_the_greeting(daemon: FakeDaemon, client: Client) -> None
     "data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 64, b"MM\x01\x63" + b"\x00" * 28, b"MM\x09\x05" + bytes(28)]
 )
 @pytest.mark.parametrize("kind", [FrameType.HELLO, FrameType.OPEN, FrameType.INFER])
-def test_garbage_is_named_and_the_connection_left(
+def test_garbage_is_a_wire_error_and_closes_the_connection(
     daemon: FakeDaemon, client: Client, kind: FrameType, data: bytes
 ) -> None:
     daemon.fault(kind, say(data))

@@ -60,7 +60,7 @@ def test_empty(client: Client) -> None:
 
 
 @pytest.mark.parametrize("rows", [5, None, np.float32(1), np.array(2.0), {"x": 3}])
-def test_what_has_no_rows_is_refused(client: Client, rows: Any) -> None:
+def test_a_value_without_rows_is_refused(client: Client, rows: Any) -> None:
     with pytest.raises(MmError, match="expected rows, got") as caught:
         list(client.predict_many("double", rows))
     assert caught.value.code == "BAD_TENSOR"
@@ -105,13 +105,13 @@ def test_a_full_queue_narrows_the_window(daemon: FakeDaemon, client: Client) -> 
     assert len(daemon.peers) == 1
 
 
-def test_a_queue_that_stays_full_is_told_at_the_deadline(daemon: FakeDaemon, client: Client) -> None:
+def test_a_queue_that_stays_full_is_raised_at_the_deadline(daemon: FakeDaemon, client: Client) -> None:
     daemon.fault(FrameType.INFER, *[refuse(CapacityError("QUEUE_FULL", "full"))] * 10_000)
     with pytest.raises(CapacityError, match="full"):
         list(client.predict_many("double", ROWS, timeout=0.2))
 
 
-def test_changed_specs_on_the_way(daemon: FakeDaemon, client: Client) -> None:
+def test_specs_that_change_while_rows_are_on_their_way(daemon: FakeDaemon, client: Client) -> None:
     daemon.models["q"] = FakeModel("q", one("int8", [2], "int8", [2], scale=0.5, zero_point=0), lambda x: x)
     swapped = FakeModel("q", one("int8", [2], "int8", [2], scale=0.25, zero_point=0), lambda x: x, version=2)
 
@@ -162,7 +162,7 @@ def test_timeout_of_a_row(daemon: FakeDaemon, client: Client) -> None:
     assert client.predict("double", ROWS[:1])["y"].tolist() == (ROWS[:1] * 2).tolist()
 
 
-def test_the_callers_time_is_not_the_daemons(daemon: FakeDaemon, client: Client) -> None:
+def test_the_timeout_stands_still_while_the_callers_code_runs(daemon: FakeDaemon, client: Client) -> None:
     pause = threading.Event()
     answers = client.predict_many("double", ROWS[:40], timeout=0.1)
     seen = []

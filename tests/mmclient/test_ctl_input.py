@@ -40,7 +40,7 @@ BAD = {
     "wrong dtype": ("double", "x.npy", array_file(np.ones((1, 4), bool)), "BAD_TENSOR", "got dtype bool"),
     "wrong shape": ("double", "x.npy", array_file(np.ones((1, 5), np.float32)), "BAD_TENSOR", "got shape [1,5]"),
     "no rows": ("double", "x.npy", array_file(np.ones((0, 4), np.float32)), "BAD_TENSOR", "got shape [0,4]"),
-    "one array for two": ("two", "x.npy", array_file(np.ones((1, 2))), "BAD_TENSOR", "one array for the inputs"),
+    "one array for two": ("two", "x.npy", array_file(np.ones((1, 2))), "BAD_TENSOR", "expected values for the inputs"),
     "one input of two": ("two", "x.json", text('{"a": [1, 2]}'), "BAD_TENSOR", "expected the inputs 'a', 'b', got 'a'"),
     "unknown input": ("two", "x.json", text('{"c": [1, 2]}'), "BAD_TENSOR", "got 'c'"),
     "unequal rows": ("two", "x.json", text('{"a": [[1, 2]], "b": [[1, 2], [1, 2]]}'), "BAD_TENSOR", "a: 1, b: 2"),
@@ -49,7 +49,7 @@ BAD = {
     "missing json": ("double", "x.json", lambda path: None, "BAD_INPUT", "No such file"),
     "missing image": ("digits", "x.png", lambda path: None, "BAD_INPUT", "No such file"),
     "missing wav": ("double", "x.wav", lambda path: None, "BAD_INPUT", "No such file"),
-    "folder": ("double", "x.json", Path.mkdir, "BAD_INPUT", "a folder without images"),
+    "folder": ("double", "x.json", Path.mkdir, "BAD_INPUT", "expected a folder of images"),
     "pickle": ("double", "x.npy", array_file([object()]), "BAD_INPUT", "pickle"),
     "no npy": ("double", "x.npy", text("hello"), "BAD_INPUT", "cannot be read as numpy arrays"),
     "empty npy": ("double", "x.npy", text(""), "BAD_INPUT", "cannot be read as numpy arrays"),
@@ -72,7 +72,7 @@ BAD = {
     "tabs": ("double", "x.csv", text("1\t2\t3\t4\n"), "BAD_INPUT", "commas between them, got tabs"),
     "narrow csv": ("double", "x.csv", text("1,2\n"), "BAD_TENSOR", "got shape [1,2]"),
     "no image": ("digits", "x.png", text("hello"), "BAD_INPUT", "cannot be read as an image"),
-    "image for none": ("two", "x.png", text("hello"), "BAD_TENSOR", "say which"),
+    "image for none": ("two", "x.png", text("hello"), "BAD_TENSOR", "-i NAME=FILE names the input"),
     "image for numbers": ("half", "x.png", text("hello"), "BAD_TENSOR", "takes no image"),
     "stereo": ("double", "x.wav", stereo, "BAD_INPUT", "16-bit with 2 channels"),
     "no wav": ("double", "x.wav", text("hello"), "BAD_INPUT", "is not a WAV file"),
@@ -96,7 +96,7 @@ def test_bad_input(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path, case: str) -> N
 
 def test_unknown_input_name(ctl: Ctl) -> None:
     status, _, err = ctl("predict", "two", "-i", "z=x.npy")
-    assert status == 1 and "expected an input of 'a', 'b', got 'z'" in err
+    assert status == 1 and "the model's inputs are 'a', 'b', got 'z'\nhint: -i a=FILE names an input" in err
 
 
 def test_files_may_follow_the_model(ctl: Ctl, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_folder_stands_for_its_images_and_names_that_clash_get_their_folders(c
     assert str(tmp_path / "a" / "1.png") in out and str(tmp_path / "b" / "1.png") in out
 
 
-def test_the_right_answers_that_an_archive_holds_are_passed_over(ctl: Ctl, tmp_path: Path) -> None:
+def test_labels_in_an_archive_are_ignored(ctl: Ctl, tmp_path: Path) -> None:
     np.savez(tmp_path / "eval.npz", x=np.ones((2, 4), np.float32), labels=np.array([0, 1]))
     code, out, _ = ctl("predict", "double", "-i", str(tmp_path / "eval.npz"), "--json")
     assert code == 0 and json.loads(out)["outputs"][0]["data"] == [[2] * 4] * 2

@@ -110,7 +110,7 @@ def test_a_refused_row_fails_alone(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path)
     np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), np.delete(rows, [7, 200], 0) * 2)
 
 
-def test_what_fails_for_all_rows_ends_the_run(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path) -> None:
+def test_a_failure_that_every_row_shares_ends_the_run(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((9, 4), np.float32))
     daemon.fault(FrameType.INFER, *[lambda peer, frame: True] * 100)
     given = ["predict", "double", str(tmp_path / "x.npy"), "--keep-going", "--timeout", "0.1"]

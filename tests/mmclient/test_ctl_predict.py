@@ -229,7 +229,7 @@ def test_output_appears_whole_or_not_at_all(ctl: Ctl, daemon: FakeDaemon, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mm.sock", "o.csv", "x.npy"]
 
 
-def test_output_that_cannot_be(ctl: Ctl, tmp_path: Path) -> None:
+def test_an_output_file_that_cannot_be_written_is_refused(ctl: Ctl, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.ones((3, 2)), b=np.ones((3, 2)))
     given = ["predict", "two", "-i", str(tmp_path / "x.npz"), "-o"]
     assert ctl(*given, str(tmp_path / "o.txt"))[0] == 2

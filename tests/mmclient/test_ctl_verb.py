@@ -107,7 +107,7 @@ def test_verbs_that_end_with_a_model(ctl: Ctl, daemon: FakeDaemon, verb: str, st
     assert ctl(verb, "nope")[0] == 1
 
 
-def test_wait_passes_what_it_waits_for(ctl: Ctl, daemon: FakeDaemon) -> None:
+def test_wait_sends_the_version_or_the_hash(ctl: Ctl, daemon: FakeDaemon) -> None:
     asked: list[dict[str, object]] = []
 
     def wait(arguments: dict[str, object]) -> dict[str, object]:
@@ -134,7 +134,7 @@ def test_wait_that_fails(ctl: Ctl, daemon: FakeDaemon) -> None:
 
 
 @pytest.mark.parametrize("digest", ["", "ab12", "sha256:00ffee", "00ffeg", "0" * 65])
-def test_wait_takes_no_hash_that_names_no_file(ctl: Ctl, daemon: FakeDaemon, digest: str) -> None:
+def test_wait_refuses_a_malformed_hash(ctl: Ctl, daemon: FakeDaemon, digest: str) -> None:
     status, out, err = ctl("wait", "kws", "--sha256", digest)
     assert (status, out) == (
         2,

@@ -1,4 +1,5 @@
 """The command ``mmctl``: one file per verb.
 
-Owns: files and arguments in, text and JSON out, exit statuses. Never: the wire, which is ``mmclient.Client``'s.
+Owns: reading files and arguments, printing text and JSON, exit statuses. Never: the wire, which ``mmclient.Client``
+owns.
 """

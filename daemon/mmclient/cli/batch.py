@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmclient.cli.input.feed import Feed
     from mmclient.client import Client
 
-# Failures that one row can cause alone; after any other the next row would fail too.
+# Failures that one row can cause by itself. After any other failure, the next row would fail too.
 _OF_A_ROW = frozenset({"BAD_INPUT", "BAD_TENSOR", "INFERENCE_FAILED", "RUN_TOO_LONG", "INSTANCE_LOST"})
 
 
@@ -33,7 +33,7 @@ class Asking:
         """Yield the answer to each row.
 
         Raises:
-            MmError: When the row that failed is reached; the answers before it were yielded.
+            MmError: A row failed; the answers to the rows before it were yielded.
         """
         if feed.count == 1:
             yield self._one(feed.row(0))
@@ -60,7 +60,7 @@ class Asking:
             except MmError as error:
                 if error.code not in _OF_A_ROW or not sent:
                     raise
-            # Rows travel together, and all rows of a request fail with it: only alone does a row fail for itself.
+            # Several rows share a request, and one bad row fails them all. So try the first of them alone.
             yield from _failures_before(sent[0], done, failures)
             done = sent[0] + 1
             yield self._outcome(feed, sent[0])

@@ -17,7 +17,7 @@ def complete(command: click.Command, variable: str, instruction: str) -> int:
 
 
 def complete_model(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the models whose names begin so; none when no daemon answers."""
+    """Return the models whose names begin with a text; none when no daemon answers."""
     try:
         with Client(ctx.find_root().params.get("socket"), timeout=_PATIENCE_S) as client:
             models = client.models()

@@ -17,7 +17,7 @@ from mmclient.cli.serving import print_model
 def command(console: Console, model: str, timeout_s: float) -> None:
     """Serve MODEL again after unload, or retry a file that was refused.
 
-    Returns when the model serves. When it cannot be served, mmctl says why and exits with status 1.
+    mmctl returns once the model serves. If the daemon cannot serve it, mmctl prints the reason and exits with status 1.
     """
     with console.client(timeout_s) as client:
         print_model(console, client.load(model))

@@ -15,7 +15,7 @@ _SHORT_DIGEST = 12
 @json_option
 @pass_console
 def command(console: Console) -> None:
-    """List the models: state, version that serves, and why one does not."""
+    """List the models: state, version, and why one does not serve."""
     with console.client() as client:
         models = client.models()
     if console.as_json:

@@ -1,4 +1,4 @@
-"""``mmctl``: finds the verb, and turns whatever happens into an exit status and one clear line."""
+"""``mmctl``: finds the verb, and turns every failure into an exit status and one clear line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ADVICE = {
 
 
 class _Verbs(click.Group):
-    """Imports a verb's file when the verb is used: ``mmctl ls`` pays for nothing else."""
+    """Imports a verb's file only when the verb is used, so that ``mmctl ls`` starts quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -63,6 +63,7 @@ class _Verbs(click.Group):
 @click.group(
     "mmctl",
     cls=_Verbs,
+    subcommand_metavar="VERB ...",
     epilog="Exit status: 0 ok, 1 refused, 2 usage, 3 no daemon answers, 4 try again later, 70 a bug.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -83,9 +84,9 @@ def command(ctx: click.Context, socket: str | None, as_json: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status; no failure shows a traceback (``MM_DEBUG=1`` does)."""
+    """Run the command and return its exit status; only ``MM_DEBUG=1`` shows a traceback."""
     if _VARIABLE in os.environ:
-        from mmclient.cli.completion import complete  # click's part of it takes 10 ms to import
+        from mmclient.cli.completion import complete  # importing click's completion takes 10 ms
 
         return complete(command, _VARIABLE, os.environ[_VARIABLE])
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _SIGNAL_EXIT + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output has enough; what is still buffered must not fail again at exit.
+        # The reader of our output has left. Without this, flushing what is still buffered would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _SIGNAL_EXIT + signal.SIGPIPE
     except Exception as error:

@@ -60,7 +60,7 @@ def timeout_option(meaning: str) -> Callable[[_F], _F]:
 
 
 def _complete_model(ctx: click.Context, argument: click.Parameter, incomplete: str) -> list[Any]:
-    from mmclient.cli.completion import complete_model  # only a shell that completes pays for it
+    from mmclient.cli.completion import complete_model  # slow to import, and only a shell that completes needs it
 
     return list(complete_model(ctx, argument, incomplete))
 

@@ -51,8 +51,8 @@ class Options:
     multiple=True,
     type=click.Path(),
     metavar="[NAME=]FILE",
-    help="A npy, npz, json, csv, wav or image file, a folder of images, or - for JSON on stdin. Several files are"
-    " several rows. NAME says which input, where the model has several.",
+    help="An npy, npz, json, csv, wav or image file, a folder of images, or - for JSON on stdin. Several files are"
+    " several rows. NAME names the input of a model that has several.",
 )
 @click.option(
     "-o",
@@ -69,7 +69,7 @@ class Options:
 @click.option(
     "--keep-going",
     is_flag=True,
-    help="Go on after a file or row that fails; tell each failure on stderr, and exit with status 1.",
+    help="Go on after a file or row that fails: print each failure on stderr, and exit with status 1.",
 )
 @timeout_option("Give up on a request after this long, with exit status 4.")
 @json_option
@@ -95,7 +95,7 @@ def predict(console: Console, model: str, options: Options) -> int:
         MmError: The prediction cannot go on.
     """
     from mmclient.cli.batch import Asking
-    from mmclient.cli.input.source import read_inputs  # numpy and all that: not for --help
+    from mmclient.cli.input.source import read_inputs  # loads numpy, which --help does not need
     from mmclient.cli.output.classification import Classes, classes_of
     from mmclient.cli.output.report import JsonReport, Report, TextReport
     from mmclient.cli.output.sink import Sink
@@ -139,7 +139,7 @@ def _open(client: Client, model: str, options: Options) -> Opened:
     """Return the signature.
 
     Raises:
-        MmError: As ``Client.open``; the hint fits a model that was named by its file.
+        MmError: As ``Client.open``; the hint helps somebody who gave a file in place of the model's name.
     """
     try:
         return client.open(model, signature=options.signature, version=options.version)
@@ -147,6 +147,6 @@ def _open(client: Client, model: str, options: Options) -> Opened:
         if error.code in ("MODEL_NOT_FOUND", "BAD_REQUEST"):
             if model.endswith(MODEL_SUFFIX):
                 error.hint = f"a model's name has no suffix: mmctl predict {Path(model).stem}"
-            elif Path(model).exists():
+            elif model and Path(model).exists():
                 error.hint = f"MODEL comes first, then the files: mmctl predict MODEL {model}"
         raise

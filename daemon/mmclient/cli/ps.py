@@ -15,7 +15,7 @@ from mmclient.cli.output.table import cell, lines
 @json_option
 @pass_console
 def command(console: Console) -> None:
-    """List what runs: instances, queues and counts of each model."""
+    """List the instances, queue and counts of each loaded model."""
     with console.client() as client:
         document = client.ps()
     if console.as_json:

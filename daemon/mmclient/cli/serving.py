@@ -1,4 +1,4 @@
-"""How the verbs that end with a model say so."""
+"""The answer of the verbs that return a model."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ def command(console: Console, model: str) -> None:
         console.print_json(document)
         return
     if isinstance(document.get("options"), dict):
-        document["options"] = _told_options(document["options"])
+        document["options"] = _shown_options(document["options"])
     for line in (*fields(document, skip=_APART), *_versions(document), *_tensors(document), *_labels(document)):
         click.echo(line)
 
 
-def _told_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with ``default`` where 0 leaves the choice to the daemon; a 0 of an image is a value."""
+def _shown_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as text, with ``default`` where a 0 leaves the choice to the daemon."""
     return {key: "default" if value == 0 and key in _CHOSEN_BY_DAEMON else str(value) for key, value in options.items()}
 
 

@@ -13,7 +13,10 @@ from mmclient.cli.output.table import fields
 @json_option
 @pass_console
 def command(console: Console) -> None:
-    """Show the daemon's own state: uptime, runtime and why it was chosen, models by state."""
+    """Show the daemon's own state.
+
+    That is how long it runs, which runtime it uses and why, how many models are in each state, and what hangs.
+    """
     with console.client() as client:
         document = client.status()
     if console.as_json:

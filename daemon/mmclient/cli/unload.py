@@ -14,6 +14,6 @@ from mmclient.cli.serving import print_model
 @json_option
 @pass_console
 def command(console: Console, model: str) -> None:
-    """Take MODEL out of memory and refuse its requests until load."""
+    """Take MODEL out of memory, and refuse its requests until load."""
     with console.client() as client:
         print_model(console, client.unload(model))

@@ -26,7 +26,7 @@ def _read_digest(ctx: click.Context, option: click.Parameter, text: str | None) 
     "--sha256",
     metavar="HASH",
     callback=_read_digest,
-    help="Wait for the file with this SHA-256; its first 6 digits or more are enough.",
+    help="Wait for the file with this SHA-256; the first 6 digits or more are enough.",
 )
 @timeout_option("Give up after this long, with exit status 4, or 3 when no daemon answered.")
 @json_option
@@ -34,8 +34,8 @@ def _read_digest(ctx: click.Context, option: click.Parameter, text: str | None) 
 def command(console: Console, model: str, version: int | None, sha256: str | None, timeout_s: float) -> None:
     """Wait until the newest file of MODEL serves.
 
-    A daemon that is not there yet is waited for too. When the file cannot be served, mmctl says why and exits with
-    status 1.
+    If the daemon is still starting, mmctl waits for it too. If the daemon cannot serve the file, mmctl prints the
+    reason and exits with status 1.
     """
     if version is not None and sha256 is not None:
         raise click.UsageError("give --version or --sha256, not both")

@@ -1,1 +1,1 @@
-"""From the files of ``mmctl predict -i`` to rows: one file per form."""
+"""Reads the files of ``mmctl predict -i`` into rows: one module for each kind of file."""

@@ -1,4 +1,4 @@
-"""numpy's own files."""
+"""Files that numpy wrote: ``.npy`` and ``.npz``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mmwire.errors import RequestError
 
 
 def read_npy(path: str) -> Array:
-    """Return the array of an ``.npy``, mapped: a file larger than memory streams.
+    """Return the array of an ``.npy``, memory-mapped, so that the file may be larger than memory.
 
     Raises:
         RequestError: ``BAD_INPUT``.
     """
     array = _load(path, "r")
     if not isinstance(array, np.ndarray):
-        raise RequestError("BAD_INPUT", f"{path}: expected one array, got an archive", "name it .npz")
+        raise RequestError("BAD_INPUT", f"{path}: expected one array, got an archive", "rename the file to .npz")
     return array
 
 
@@ -31,7 +31,7 @@ def read_npz(path: str) -> dict[str, Array]:
     """
     archive = _load(path, None)
     if isinstance(archive, np.ndarray):
-        raise RequestError("BAD_INPUT", f"{path}: expected an archive, got one array", "name it .npy")
+        raise RequestError("BAD_INPUT", f"{path}: expected an archive, got one array", "rename the file to .npy")
     try:
         with archive:
             return {name: archive[name] for name in archive.files}

@@ -1,7 +1,7 @@
 """Images, resized to the input.
 
-Pixels go to a uint8 input as they are and to an int8 input minus 128, never through scale and zero point: models are
-trained on one of these two ranges, and their scale may describe the values behind a normalising layer.
+A uint8 input takes the pixels as they are, and an int8 input takes them minus 128. The tensor's scale and zero point
+play no part: they may describe values after a normalising layer, while models are trained on one of these two ranges.
 """
 
 from __future__ import annotations

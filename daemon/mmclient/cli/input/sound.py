@@ -11,12 +11,12 @@ from mmwire.errors import RequestError
 
 
 def read(path: str) -> Array:
-    """Return the samples as float32 in [-1, 1); the sample rate is the caller's care.
+    """Return the samples as float32 in [-1, 1), at the file's own sample rate.
 
     Shape: ``[samples]``
 
     Raises:
-        RequestError: ``BAD_INPUT``: no WAV, or not 16-bit mono.
+        RequestError: ``BAD_INPUT``: not a WAV file, or not 16-bit mono.
     """
     try:
         with wave.open(path, "rb") as file:
@@ -29,6 +29,6 @@ def read(path: str) -> Array:
         raise RequestError(
             "BAD_INPUT",
             f"{path}: expected 16-bit mono, got {8 * width}-bit with {channels} channels",
-            "convert it first, or give the samples as .npy",
+            "convert the file first, or give the samples as .npy",
         )
     return np.frombuffer(frames, "<i2").astype(np.float32) / np.float32(32768)

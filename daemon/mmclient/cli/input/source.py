@@ -1,4 +1,4 @@
-"""Which file is which input, and the rows that they make together."""
+"""Assigns files to inputs, and makes rows of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmwire.message import Opened
 from mmwire.tensor import SignatureSpec, TensorSpec, shape_mismatch
 
 _STDIN = "-"
-_CLASSES = "labels"  # the right answers that mmconvert takes beside the inputs: not asked for here
+_CLASSES = "labels"  # the right answers that mmconvert --eval reads from the same file; a prediction skips them
 
 
 def read_inputs(given: Sequence[str], opened: Opened, *, as_image: bool, keep_going: bool) -> Feed:
@@ -63,7 +63,7 @@ def _fail(error: RequestError) -> Array:
 
 
 def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str, str]]:
-    """Yield input names, may be empty, and files; a folder stands for the images in it, in the order of their names."""
+    """Yield the input's name, which may be empty, and the path of each file; a folder yields its images by name."""
     for argument in given:
         name, path = _split(argument, spec)
         if not Path(path).is_dir():
@@ -74,18 +74,20 @@ def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str,
         except OSError as error:
             raise RequestError("BAD_INPUT", f"{path}: {error.strerror}") from None
         if not images:
-            raise RequestError("BAD_INPUT", f"{path} is a folder without images", "give files")
+            raise RequestError("BAD_INPUT", f"{path}: expected a folder of images, got one without", "give files")
         yield from ((name, file) for file in images)
 
 
 def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
-    """Return the input's name, may be empty, and the file of ``[NAME=]FILE``."""
+    """Return the input's name, which may be empty, and the file of ``[NAME=]FILE``."""
     name, equals, path = argument.partition("=")
     names = [tensor.name for tensor in spec.inputs]
     if equals and name in names:
         return name, path
     if equals and not Path(argument).exists():
-        raise RequestError("BAD_TENSOR", f"expected an input of {', '.join(map(repr, names))}, got {name!r}")
+        expected = ", ".join(map(repr, names))
+        hint = f"-i {names[0]}=FILE names an input" if names else ""
+        raise RequestError("BAD_TENSOR", f"the model's inputs are {expected}, got {name!r}", hint)
     return "", argument
 
 
@@ -126,7 +128,7 @@ def _read_stdin() -> bytes:
 
 
 def _by_name(value: Any, tensors: dict[str, TensorSpec], path: str) -> dict[str, Any]:
-    """Return what a file holds by input name."""
+    """Return the values of a file by input name."""
     if not isinstance(value, dict):
         return {_only(tensors, path).name: value}
     if set(value) == {"input"} and "input" not in tensors:
@@ -145,12 +147,16 @@ def _by_name(value: Any, tensors: dict[str, TensorSpec], path: str) -> dict[str,
 def _only(tensors: dict[str, TensorSpec], path: str) -> TensorSpec:
     if len(tensors) != 1:
         names = ", ".join(map(repr, tensors))
-        raise RequestError("BAD_TENSOR", f"{path}: one array for the inputs {names}", "say which: -i NAME=FILE")
+        raise RequestError(
+            "BAD_TENSOR",
+            f"{path}: expected values for the inputs {names}, got one array",
+            "-i NAME=FILE names the input",
+        )
     return next(iter(tensors.values()))
 
 
 def _block(tensor: TensorSpec, value: Any) -> Block:
-    """Return an input's values as rows, with the leading dimension that a single row may lack."""
+    """Return an input's values as rows; add the leading dimension that a single row may lack."""
     array = encode_tensor(tensor, value)
     if tensor.has_rows and array.ndim == len(tensor.shape) - 1:
         array = array[None]

@@ -14,7 +14,7 @@ from mmwire.tensor import TensorSpec
 
 _JSON_EXAMPLE = 'for example [1, 2, 3] or {"input": [1, 2, 3]}'
 _SHOWN = 40  # characters of a wrong text
-# Source: the specification of each format. What people pipe into a command instead of naming the file.
+# The first bytes of files that people pipe into a command. Source: the specification of each format.
 _MAGICS = {
     b"\x93NUMPY": ("a numpy array", "npy"),
     b"PK\x03\x04": ("an archive", "npz"),

@@ -1,4 +1,4 @@
-"""Whether a model names classes, and which ones an answer names."""
+"""Decides whether a model is a classifier, and finds the best classes of an answer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Classes:
 
     Attributes:
         output: The name of the output with the scores.
-        labels: By index; may be empty or too short.
-        sum_tolerance: How far from 1 the scores of a row may add up and still be probabilities.
-        count: How many of the best to name.
+        labels: The labels by index; there may be none, or fewer than classes.
+        sum_tolerance: How far the sum of a row's scores may be from 1 when the scores are probabilities.
+        count: How many of the best classes to name.
     """
 
     output: str
@@ -58,7 +58,7 @@ class Classes:
         ]
 
     def are_probabilities(self, scores: Array) -> bool:
-        """Return whether one row looks like probabilities: none outside 0 to 1, and together about 1."""
+        """Return whether the scores of one row look like probabilities: each from 0 to 1, and their sum about 1."""
         if scores.dtype.kind != "f" or not np.isfinite(scores).all():
             return False
         in_range = scores.min() >= 0 and scores.max() <= 1 + _SUM_TOLERANCE
@@ -66,12 +66,12 @@ class Classes:
 
 
 def classes_of(spec: SignatureSpec, read_labels: Callable[[], list[str]], *, is_wanted: bool) -> Classes | None:
-    """Return the classes of a signature, None for a model that is no classifier.
+    """Return the classes of a signature, None for a model that is not a classifier.
 
     Args:
-        spec: Its tensors.
-        read_labels: Asks the daemon.
-        is_wanted: The user asked for classes: then an output that looks like the input counts too.
+        spec: The signature's tensors.
+        read_labels: Asks the daemon for the labels.
+        is_wanted: Whether the user asked for classes: then an output of the input's shape counts as classes too.
     """
     if not spec.classes:
         return None

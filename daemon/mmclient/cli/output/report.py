@@ -29,7 +29,7 @@ class Report(Protocol):
         """Take the answer to a row, or the error that the row caused."""
 
     def finish(self, total_us: int, output: Path | None) -> None:
-        """Print what is left to say."""
+        """Print what follows the last row."""
 
 
 class JsonReport:
@@ -89,7 +89,7 @@ def _output(tensor: TensorSpec, outcomes: list[dict[str, Array] | MmError]) -> d
 
 
 def nested(array: Array) -> Any:
-    """Return an array as nested lists; NaN and infinities, which JSON has not, as None."""
+    """Return an array as nested lists, with None for NaN and infinities, which JSON lacks."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return array.tolist()
     values = array.astype(object)
@@ -112,7 +112,7 @@ class TextReport:
         self._failed = 0
 
     def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
-        """Print the answer to a row; an error is told on stderr, by the caller."""
+        """Print the answer to a row, and count an error, which the caller prints."""
         if isinstance(outcome, MmError):
             self._failed += 1
             return

@@ -1,4 +1,4 @@
-"""Writing answers to a file, which appears whole or not at all."""
+"""Writes answers to a file, which appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,48 +21,50 @@ from mmwire.tensor import SignatureSpec
 
 
 class Sink:
-    """Takes answers one after the other; csv and jsonl are written as they come.
+    """Takes answers one after the other; writes csv and jsonl as the answers come.
 
     Args:
-        path: Its suffix says the form: ``.npy``, ``.npz``, ``.csv``, ``.jsonl``.
-        spec: Of the signature.
-        classes: Named in jsonl.
+        path: Its suffix tells the format: ``.npy``, ``.npz``, ``.csv``, ``.jsonl``.
+        spec: The signature's tensors.
+        classes: The best of them stand in each line of jsonl; None for a model that is not a classifier.
 
     Raises:
-        RequestError: ``BAD_INPUT``: the file cannot be written, or its form cannot hold the outputs.
+        RequestError: ``BAD_INPUT``: the file cannot be written, or its format cannot hold the outputs.
     """
 
     def __init__(self, path: Path, spec: SignatureSpec, classes: Classes | None) -> None:
         self._path = path
-        self._form = path.suffix.lower()
+        self._format = path.suffix.lower()
         self._classes = classes
         self._arrays: dict[str, list[Array]] = {}
         self._has_header = False
         self._has_rows = False
-        if self._form == ".npy" and len(spec.outputs) != 1:
+        if self._format == ".npy" and len(spec.outputs) != 1:
             names = ", ".join(tensor.name for tensor in spec.outputs)
-            raise RequestError("BAD_INPUT", f"{path}: .npy holds one array, the outputs are {names}", "use .npz")
+            raise RequestError(
+                "BAD_INPUT", f"{path}: .npy holds one array, and the outputs are {names}", "write an .npz instead"
+            )
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self._file: IO[Any] = (
-                self._part.open("wb") if self._form in (".npy", ".npz") else self._part.open("w", newline="")
+                self._part.open("wb") if self._format in (".npy", ".npz") else self._part.open("w", newline="")
             )
         except OSError as error:
             raise self._failed(error) from None
 
     def add(self, feed: Feed, index: int, outcome: Answer | MmError) -> None:
-        """Take the answer to a row, or the error that the row caused: only jsonl has a place for that.
+        """Take the answer to a row, or the error that the row caused, which only jsonl can hold.
 
         Raises:
-            RequestError: ``BAD_INPUT``: it cannot be written.
+            RequestError: ``BAD_INPUT``: the file cannot be written.
         """
         self._has_rows |= not isinstance(outcome, MmError)
         try:
-            if self._form == ".jsonl":
+            if self._format == ".jsonl":
                 self._write_json(feed.labels[index], index, outcome)
             elif isinstance(outcome, MmError):
                 return
-            elif self._form == ".csv":
+            elif self._format == ".csv":
                 self._write_csv(outcome)
             else:
                 for name, array in outcome.outputs.items():
@@ -71,18 +73,18 @@ class Sink:
             raise self._failed(error) from None
 
     def finish(self) -> None:
-        """Write what is left and let the file appear under its name, unless no row was answered.
+        """Write the rest and give the file its name, unless no row was answered.
 
         Raises:
-            RequestError: ``BAD_INPUT``: it cannot be written.
+            RequestError: ``BAD_INPUT``: the file cannot be written.
         """
         if not self._has_rows:
             return
         try:
             arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
-            if self._form == ".npy":
+            if self._format == ".npy":
                 np.save(self._file, next(iter(arrays.values())))
-            elif self._form == ".npz":
+            elif self._format == ".npz":
                 np.savez(self._file, **arrays)  # type: ignore[arg-type]
             self._file.close()
             self._part.replace(self._path)
@@ -90,7 +92,7 @@ class Sink:
             raise self._failed(error) from None
 
     def close(self) -> None:
-        """Remove what was not finished."""
+        """Remove an unfinished file."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._part.unlink(missing_ok=True)
