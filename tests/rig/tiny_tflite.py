@@ -139,6 +139,21 @@ def add_two(names: tuple[str, str] = ("zeta", "alpha")) -> bytes:
     return made.build([first, second], [out])
 
 
+def main_colour() -> bytes:
+    """``y = softmax(10 * mean colour of x)``, float32 [rows, 8, 8, 3] to [rows, 3]: a classifier of images."""
+    made = Builder()
+    x = made.tensor("x", "float32", [1, 8, 8, 3], dynamic_rows=True)
+    sides = made.tensor("sides", "int32", [2], [1, 2])
+    mean = made.tensor("mean", "float32", [1, 3], dynamic_rows=True)
+    y = made.tensor("y", "float32", [1, 3], dynamic_rows=True)
+    reducer, softmax = schema.ReducerOptionsT(), schema.SoftmaxOptionsT()
+    softmax.beta = 10.0
+    made.op(schema.BuiltinOperator.MEAN, [x, sides], [mean], reducer, schema.BuiltinOptions.ReducerOptions)
+    made.op(schema.BuiltinOperator.SOFTMAX, [mean], [y], softmax, schema.BuiltinOptions.SoftmaxOptions)
+    made.signature("serving_default", {"x": x}, {"y": y})
+    return made.build([x], [y])
+
+
 def quantized(scale: float = 0.5, zero_point: int = 10, width: int = 4) -> bytes:
     """``y = x + 0`` in int8 with the given scale and zero point on both sides."""
     made = Builder()
