@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.litert.backend import LiteRTBackend
+from mmconvert.backends.process.worker import Worker
+from mmconvert.backends.tensorflow.backend import FloatModel, TensorFlowBackend
 from mmconvert.cache import Cache
 from mmconvert.calibration.dataset import Dataset, load_dataset
-from mmconvert.child.worker import Worker
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.maker import Maker
+from mmconvert.candidate.pick import Pick, read_pick
+from mmconvert.candidate.recipe import EXPLICIT
 from mmconvert.job import Job
 from mmconvert.pack.provenance import tool_versions
 from mmconvert.progress import Progress
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.pick import Pick, read_pick
-from mmconvert.search.recipe import EXPLICIT
 from mmconvert.source.subject import Subject
-from mmconvert.stage.equivalence import Equivalence, require_equivalence
-from mmconvert.stage.full_tf import stage_full_tf
-from mmconvert.stage.inspect import inspect_source
-from mmconvert.stage.pack import pack
-from mmconvert.stage.search import search
-from mmconvert.stage.verify import Verification, Verifier
+from mmconvert.stages.full_tf import stage_full_tf
+from mmconvert.stages.gate import Equivalence, require_equivalence
+from mmconvert.stages.inspect import inspect_source
+from mmconvert.stages.pack import pack
+from mmconvert.stages.search import search
+from mmconvert.stages.verify import Verification, Verifier
 from mmconvert.verdict import FULL_TF, decide, full_tf_ground
-from mmconvert.workshop.maker import Maker
-from mmconvert.workshop.original import FloatModel, Original
-from mmconvert.workshop.produced import Produced
 from mmwire.errors import ConvertError
 
 
@@ -101,8 +101,8 @@ class _Build:
         self._workspace = workspace
         self._versions = tool_versions()
         self._tensorflow, self._litert, self._scale = (
-            Worker(f"mmconvert.child.{name}", workspace, job.limits, deadline)
-            for name in ("original", "produced", "produced")
+            Worker(f"mmconvert.backends.{name}.child", workspace, job.limits, deadline)
+            for name in ("tensorflow", "litert", "litert")
         )
 
     def __enter__(self) -> _Build:
@@ -118,7 +118,7 @@ class _Build:
         progress.on_stage("inspect", str(job.source))
         subject = inspect_source(job, self._tensorflow, self._cache, self._versions, self._evidence)
         dataset = self._load_dataset(subject)
-        original = Original(subject, self._tensorflow, self._cache, self._workspace, self._versions)
+        original = TensorFlowBackend(subject, self._tensorflow, self._cache, self._workspace, self._versions)
         facts: dict[str, Any] = {
             "source_digest": subject.digest,
             "signatures": [signature.name for signature in subject.signatures],
@@ -131,7 +131,7 @@ class _Build:
             progress.on_stage("float", "converting to a float model")
             model = original.convert()
             facts["repairs"] = [*subject.repairs, *model.repairs]
-            produced = Produced(
+            produced = LiteRTBackend(
                 self._litert, self._scale, self._cache, self._workspace, self._versions, model.keeps_state
             )
             progress.on_stage("gate", "comparing the float model with TensorFlow")
@@ -159,7 +159,7 @@ class _Build:
         self,
         error: ConvertError,
         subject: Subject,
-        original: Original,
+        original: TensorFlowBackend,
         dataset: Dataset | None,
         facts: dict[str, Any],
     ) -> Product:
@@ -174,9 +174,9 @@ class _Build:
         self,
         subject: Subject,
         dataset: Dataset | None,
-        original: Original,
+        original: TensorFlowBackend,
         model: FloatModel,
-        produced: Produced,
+        produced: LiteRTBackend,
         equivalence: Equivalence,
         facts: dict[str, Any],
         pick: dict[str, Any] | None,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmconvert.pack.digest import file_digest
+from mmconvert.digest import file_digest
 from mmconvert.source.signature import Signature, Tensor
 from mmwire.manifest import SAVED_MODEL_FILE
 

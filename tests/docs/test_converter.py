@@ -9,15 +9,15 @@ import click
 import pytest
 
 from mmconvert import verdict
+from mmconvert.backends.litert.golden import RECORDED_ROWS
 from mmconvert.cache import MAX_BYTES
 from mmconvert.calibration import dataset, image
-from mmconvert.child.golden import RECORDED_ROWS
+from mmconvert.candidate.recipe import QUICK, RECIPES
 from mmconvert.cli import convert, doctor, verify
 from mmconvert.pack import seal
-from mmconvert.parity import gate
+from mmconvert.parity import gate, statistic
 from mmconvert.progress import STAGES
-from mmconvert.search import choice, statistic
-from mmconvert.search.recipe import QUICK, RECIPES
+from mmconvert.search import choice
 from mmconvert.search.search import _ROUNDS, _SCANNED
 from mmwire import tflite
 from mmwire.errors import CODES, ConvertError

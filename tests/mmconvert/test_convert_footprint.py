@@ -11,7 +11,7 @@ WIDE = MIB  # input and output of 4 MiB each
 WEIGH = """
 import json, sys
 from pathlib import Path
-from mmconvert.child.footprint import measure_memory
+from mmconvert.backends.litert.footprint import measure_memory
 print(json.dumps(measure_memory({path: Path(path) for path in sys.argv[1:]})))
 """
 

@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
-from mmconvert.child.census import take_census
+from mmconvert.backends.litert.census import take_census
 from mmconvert.pack.container import add_metadata
 from mmconvert.pack.seal import seal
 from mmwire.errors import ConvertError, ModelError

@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.choice import choose, pareto, speedup
-from mmconvert.search.drop import accuracies, drop_of_rows, kind_of_drop
-from mmconvert.search.pick import Pick, rank, read_pick
-from mmconvert.search.recipe import (
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.pick import Pick, read_pick
+from mmconvert.candidate.recipe import (
     DENSE_INT4,
     DYNAMIC_INT8,
     DYNAMIC_INT8_DENSE,
@@ -21,7 +19,10 @@ from mmconvert.search.recipe import (
     keep_float,
     recipes_for,
 )
-from mmconvert.search.statistic import Interval, bootstrap_mean, bootstrap_median
+from mmconvert.parity.drop import accuracies, drop_of_rows, kind_of_drop
+from mmconvert.parity.statistic import Interval, bootstrap_mean, bootstrap_median
+from mmconvert.search.choice import choose, pareto, speedup
+from mmconvert.search.ranking import rank
 
 MIB = 1 << 20
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from mmconvert.child.death import explain_death
-from mmconvert.child.refusal import explain, shorten
-from mmconvert.child.worker import Worker
+from mmconvert.backends.process.death import explain_death
+from mmconvert.backends.process.worker import Worker
+from mmconvert.backends.tensorflow.refusal import explain, shorten
 from mmconvert.job import Limits
 from mmwire.errors import ConvertError
 
 CHILD = """
 import ctypes, os, signal, sys, time
-from mmconvert.child.serve import serve
+from mmconvert.backends.process.serve import serve
 from mmwire.errors import ConvertError
 
 def refuse(request):
@@ -111,7 +111,7 @@ def test_the_limit_of_cpu_time(worker, monkeypatch):
 
 def test_limits_are_only_ever_lowered():
     code = (
-        "import os, resource; from mmconvert.child.limit import apply_limits;"
+        "import os, resource; from mmconvert.backends.process.limit import apply_limits;"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 3 << 30));"
         "apply_limits(16 << 30, 50, os.getppid());"
         "print(resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU))"
@@ -129,7 +129,7 @@ def is_running(pid):
 
 def test_the_child_dies_with_its_parent(worker, tmp_path):
     code = (
-        "import os, sys, time; from pathlib import Path; from mmconvert.child.worker import Worker;"
+        "import os, sys, time; from pathlib import Path; from mmconvert.backends.process.worker import Worker;"
         "from mmconvert.job import Limits;"
         "w = Worker('toychild', Path(sys.argv[1]), Limits(), time.monotonic() + 30);"
         "print(w.call('chatter')['pid'], flush=True); os.kill(os.getpid(), 9)"

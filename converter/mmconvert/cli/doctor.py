@@ -19,7 +19,7 @@ def command(saved_model: Path, as_json: bool) -> None:
 
     Nothing is written, and TensorFlow is not started. Exit: 0 it can be tried, 1 it is refused.
     """
-    from mmconvert.doctor import examine
+    from mmconvert.diagnosis import examine
 
     diagnosis = examine(saved_model)
     click.echo(json.dumps(diagnosis.as_dict(), ensure_ascii=False, indent=2) if as_json else diagnosis.as_text())

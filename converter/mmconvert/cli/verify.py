@@ -35,7 +35,7 @@ def command(
     Exit: 0 the same, 1 not, and what differs.
     """
     from mmconvert.origin import Origin
-    from mmconvert.verification import verify
+    from mmconvert.reproduction import verify
 
     given = Origin(source, calibration, evaluation, labels)
     result = verify(file, given, cache or default_folder(), Progress())

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.statistic import Interval, bootstrap_median
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.parity.statistic import Interval, bootstrap_median
 
 MIN_SPEEDUP = 1.02  # less than that is not worth a changed file, however sure it is
 SAME_SPEED = 1.02  # candidates closer than that count as equally fast; then the smaller one is better

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mmconvert.backends.litert.backend import LiteRTBackend
 from mmconvert.calibration.dataset import Split
+from mmconvert.candidate.candidate import Candidate
 from mmconvert.feed import Array, Feed
+from mmconvert.parity.drop import drop_of_rows, kind_of_drop
 from mmconvert.parity.gate import require_quantized_parity, summarise
 from mmconvert.parity.metric import are_probabilities, compare
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.drop import drop_of_rows, kind_of_drop
-from mmconvert.search.statistic import bootstrap_mean
-from mmconvert.workshop.produced import Produced
+from mmconvert.parity.statistic import bootstrap_mean
 from mmwire.errors import ConvertError
 
 _FLOOR = 1e-9  # of a probability, before its logarithm
@@ -29,7 +29,7 @@ class Score:
         max_drop: Most accuracy that may be lost.
     """
 
-    def __init__(self, produced: Produced, splits: dict[str, Split], float_file: Path, max_drop: float) -> None:
+    def __init__(self, produced: LiteRTBackend, splits: dict[str, Split], float_file: Path, max_drop: float) -> None:
         self._produced = produced
         self._splits = splits
         self._max_drop = max_drop

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from mmconvert.backends.litert.backend import LiteRTBackend
 from mmconvert.calibration.dataset import Dataset
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.maker import Maker
+from mmconvert.candidate.pick import Pick
+from mmconvert.candidate.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8, Recipe, recipes_for
+from mmconvert.parity.statistic import bootstrap_median
 from mmconvert.progress import Progress
-from mmconvert.search.candidate import Candidate
 from mmconvert.search.choice import choose, pareto, speedup
-from mmconvert.search.pick import Pick, rank
-from mmconvert.search.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8, Recipe, recipes_for
+from mmconvert.search.ranking import rank
 from mmconvert.search.score import Score
 from mmconvert.search.sensitivity import Sensitivity, revert, scan
-from mmconvert.search.statistic import bootstrap_median
-from mmconvert.workshop.maker import Maker
-from mmconvert.workshop.produced import Produced
 from mmwire.errors import ConvertError
 
 _ROUNDS = {"quick": 12, "default": 24, "thorough": 60}
@@ -37,7 +38,7 @@ class Search:
     """
 
     maker: Maker
-    produced: Produced
+    produced: LiteRTBackend
     dataset: Dataset
     operations: Sequence[dict[str, str]]
     takes_batches: bool

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.recipe import Recipe
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.recipe import Recipe
 from mmconvert.search.score import Score
 from mmwire.errors import ConvertError
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmconvert.search.recipe import Recipe
-from mmconvert.search.statistic import Interval
+from mmconvert.candidate.recipe import Recipe
+from mmconvert.parity.statistic import Interval
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mmconvert.child.death import OUT_OF_MEMORY
-from mmconvert.child.serve import out_of_memory
+from mmconvert.backends.process.death import OUT_OF_MEMORY
+from mmconvert.backends.process.serve import out_of_memory
 from mmwire.errors import ConvertError
 
 _FULL_TENSORFLOW = "full TensorFlow would be needed to run this model; the daemon's LiteRT has no such operation"

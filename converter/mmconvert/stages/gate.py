@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from mmconvert.backends.litert.backend import LiteRTBackend
+from mmconvert.backends.tensorflow.backend import FloatModel, TensorFlowBackend
 from mmconvert.calibration.dataset import Dataset, require_usable
 from mmconvert.feed import Feed
 from mmconvert.outcome import describe_parity
@@ -15,8 +17,6 @@ from mmconvert.parity.rows import batch_feed, random_feeds
 from mmconvert.source.signature import Signature
 from mmconvert.source.subject import Subject
 from mmconvert.verdict import require_weights
-from mmconvert.workshop.original import FloatModel, Original
-from mmconvert.workshop.produced import Produced
 from mmwire.errors import ConvertError
 
 MAX_PARITY_ROWS = 128  # each is run one at a time, in TensorFlow and in LiteRT
@@ -43,7 +43,7 @@ class Equivalence:
 
 
 def require_equivalence(
-    subject: Subject, model: FloatModel, original: Original, produced: Produced, dataset: Dataset | None
+    subject: Subject, model: FloatModel, original: TensorFlowBackend, produced: LiteRTBackend, dataset: Dataset | None
 ) -> Equivalence:
     """Compare the float model with TensorFlow: random rows, real ones where there are any, a batch, and two steps.
 
@@ -86,7 +86,12 @@ class _Trial:
     """Runs the same rows through both and notes what came of it."""
 
     def __init__(
-        self, model: FloatModel, original: Original, produced: Produced, found: Equivalence, names_signatures: bool
+        self,
+        model: FloatModel,
+        original: TensorFlowBackend,
+        produced: LiteRTBackend,
+        found: Equivalence,
+        names_signatures: bool,
     ) -> None:
         self._model = model
         self._original = original
@@ -124,7 +129,9 @@ class _Trial:
         self._batches = set()
 
 
-def _require_equal_steps(subject: Subject, model: FloatModel, original: Original, produced: Produced) -> None:
+def _require_equal_steps(
+    subject: Subject, model: FloatModel, original: TensorFlowBackend, produced: LiteRTBackend
+) -> None:
     for signature in subject.signatures:
         rows = random_feeds(signature)[-_STEPS:]
         rows, wanted = original.answer(signature.name, rows, resets=False)

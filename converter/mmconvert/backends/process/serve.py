@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmconvert.child.limit import apply_limits
+from mmconvert.backends.process.limit import apply_limits
 from mmwire.errors import ConvertError, MmError
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from mmconvert.backends.litert.backend import LiteRTBackend
+from mmconvert.backends.tensorflow.backend import FloatModel, TensorFlowBackend
 from mmconvert.calibration.dataset import Dataset
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8
 from mmconvert.feed import Feed, join_feeds
 from mmconvert.outcome import describe_parity
+from mmconvert.parity.drop import accuracies, drop_of_rows, kind_of_drop
 from mmconvert.parity.gate import require_float_parity, require_quantized_parity, summarise
 from mmconvert.parity.metric import OutputParity, compare
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.drop import accuracies, drop_of_rows, kind_of_drop
-from mmconvert.search.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8
-from mmconvert.search.statistic import Interval, bootstrap_mean
+from mmconvert.parity.statistic import Interval, bootstrap_mean
 from mmconvert.source.subject import Subject
-from mmconvert.stage.equivalence import Equivalence
+from mmconvert.stages.gate import Equivalence
 from mmconvert.verdict import require_int8, require_weights
-from mmconvert.workshop.original import FloatModel, Original
-from mmconvert.workshop.produced import Produced
 from mmwire.errors import ConvertError
 
 _BATCHES = (2, 4, 8, 16, 32)
@@ -57,8 +57,8 @@ class Verifier:
         self,
         subject: Subject,
         model: FloatModel,
-        original: Original,
-        produced: Produced,
+        original: TensorFlowBackend,
+        produced: LiteRTBackend,
         dataset: Dataset | None,
         equivalence: Equivalence,
         max_drop: float | None,

@@ -1,6 +1,6 @@
 """The child process with LiteRT: what a produced ``.tflite`` holds, and what it answers.
 
-Run as ``python -m mmconvert.child.produced``.
+Run as ``python -m mmconvert.backends.litert.child``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from mmconvert.child import quantizer
-from mmconvert.child.census import list_operations, take_census
-from mmconvert.child.footprint import measure_memory
-from mmconvert.child.golden import record
-from mmconvert.child.pruning import prune
-from mmconvert.child.serve import serve
-from mmconvert.child.stopwatch import count_partitions, measure_latency
-from mmconvert.child.tensor import describe_signatures, from_model, to_model
+from mmconvert.backends.litert import quantizer
+from mmconvert.backends.litert.census import list_operations, take_census
+from mmconvert.backends.litert.footprint import measure_memory
+from mmconvert.backends.litert.golden import record
+from mmconvert.backends.litert.pruning import prune
+from mmconvert.backends.litert.stopwatch import count_partitions, measure_latency
+from mmconvert.backends.litert.tensor import describe_signatures, from_model, to_model
+from mmconvert.backends.process.serve import serve
 from mmconvert.feed import load_feeds, save_feeds
 from mmwire.errors import ConvertError
 from mmwire.golden import pack_goldens

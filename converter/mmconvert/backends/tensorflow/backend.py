@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.process.worker import Worker
 from mmconvert.cache import Cache, read_json, write_json
-from mmconvert.child.worker import Worker
 from mmconvert.feed import Feed, digest_feeds, load_feeds, save_feeds
 from mmconvert.source.repair import repair
 from mmconvert.source.subject import Subject
@@ -35,7 +35,7 @@ class FloatModel:
     keeps_state: bool
 
 
-class Original:
+class TensorFlowBackend:
     """The SavedModel in TensorFlow.
 
     Args:

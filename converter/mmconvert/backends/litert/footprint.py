@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from mmconvert.child.stopwatch import prepare
+from mmconvert.backends.litert.stopwatch import prepare
 
 _KIB = 1024
 _WEIGHINGS = 3

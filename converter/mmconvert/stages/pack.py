@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.litert.backend import LiteRTBackend
 from mmconvert.calibration.dataset import Dataset
+from mmconvert.candidate.candidate import Candidate
 from mmconvert.feed import Feed
 from mmconvert.pack.seal import seal
 from mmconvert.parity.rows import golden_feeds
-from mmconvert.search.candidate import Candidate
 from mmconvert.source.subject import Subject
-from mmconvert.stage.verify import Verification
-from mmconvert.workshop.produced import Produced
+from mmconvert.stages.verify import Verification
 from mmwire.errors import ConvertError
 
 _CHECKED_ROWS = 4
@@ -22,7 +22,7 @@ _CHECKED_ROWS = 4
 def pack(
     candidate: Candidate,
     subject: Subject,
-    produced: Produced,
+    produced: LiteRTBackend,
     dataset: Dataset | None,
     verification: Verification,
     facts: dict[str, Any],
@@ -63,7 +63,7 @@ def pack(
     return packed
 
 
-def _record(produced: Produced, path: Path, feeds: dict[str, list[Feed]], has_integers: bool) -> bytes:
+def _record(produced: LiteRTBackend, path: Path, feeds: dict[str, list[Feed]], has_integers: bool) -> bytes:
     try:
         return produced.record_goldens(path, feeds, has_integers)
     except ConvertError:

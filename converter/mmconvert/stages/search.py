@@ -6,16 +6,16 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.litert.backend import LiteRTBackend
 from mmconvert.cache import Cache, read_json, write_json
 from mmconvert.calibration.dataset import Dataset
+from mmconvert.candidate.maker import Maker
+from mmconvert.candidate.pick import Pick, read_pick
+from mmconvert.digest import file_digest
 from mmconvert.job import Job
-from mmconvert.pack.digest import file_digest
 from mmconvert.progress import Progress
-from mmconvert.search.pick import Pick, read_pick
 from mmconvert.search.search import Search
 from mmconvert.source.subject import Subject
-from mmconvert.workshop.maker import Maker
-from mmconvert.workshop.produced import Produced
 
 _FACTS_FILE = "search.json"
 
@@ -24,7 +24,7 @@ def search(
     job: Job,
     subject: Subject,
     maker: Maker,
-    produced: Produced,
+    produced: LiteRTBackend,
     dataset: Dataset,
     operations: list[dict[str, str]],
     cache: Cache,

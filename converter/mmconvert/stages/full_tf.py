@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.tensorflow.backend import TensorFlowBackend
 from mmconvert.bundle import BUNDLE_FILE, describe_bundle, stage_bundle
 from mmconvert.calibration.dataset import Dataset
 from mmconvert.parity.gate import MAX_RELATIVE_ERROR
 from mmconvert.parity.metric import compare
 from mmconvert.parity.rows import random_feeds
 from mmconvert.source.subject import Subject
-from mmconvert.stage.equivalence import MAX_PARITY_ROWS
+from mmconvert.stages.gate import MAX_PARITY_ROWS
 from mmconvert.verdict import FULL_TF
-from mmconvert.workshop.original import Original
 from mmwire.errors import ConvertError
 
 
 def stage_full_tf(
     subject: Subject,
-    original: Original,
+    original: TensorFlowBackend,
     dataset: Dataset | None,
     reason: str,
     evidence: list[str],
@@ -47,7 +47,7 @@ def stage_full_tf(
     return folder, content
 
 
-def _require_same(subject: Subject, original: Original, dataset: Dataset | None, folder: Path) -> str:
+def _require_same(subject: Subject, original: TensorFlowBackend, dataset: Dataset | None, folder: Path) -> str:
     count = 0
     for signature in subject.signatures:
         real = [] if dataset is None else dataset.signatures[signature.name].held_out.feeds[:MAX_PARITY_ROWS]

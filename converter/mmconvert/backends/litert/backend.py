@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmconvert.backends.process.worker import Worker
 from mmconvert.cache import Cache, read_json, write_json
-from mmconvert.child.worker import Worker
+from mmconvert.digest import file_digest
 from mmconvert.feed import Feed, digest_feeds, load_feeds, save_feeds
-from mmconvert.pack.digest import file_digest
 
 _MODEL_FILE, _FACTS_FILE = "model.tflite", "facts.json"
 
 
-class Produced:
+class LiteRTBackend:
     """What becomes of a float model without TensorFlow.
 
     Args:

@@ -1,6 +1,6 @@
 """The child process with TensorFlow: load the SavedModel, convert it, compute what the original answers.
 
-Run as ``python -m mmconvert.child.original``; TensorFlow is imported here and in ``keras_file`` only.
+Run as ``python -m mmconvert.backends.tensorflow.child``; TensorFlow is imported here and in ``keras_file`` only.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmconvert.child.census import take_census
-from mmconvert.child.keras_file import export
-from mmconvert.child.refusal import explain, shorten
-from mmconvert.child.serve import serve
+from mmconvert.backends.litert.census import take_census
+from mmconvert.backends.process.serve import serve
+from mmconvert.backends.tensorflow.keras_file import export
+from mmconvert.backends.tensorflow.refusal import explain, shorten
 
 SINGLE_BATCH_REPAIR = "took one row at a time for its lists of tensors (TensorListReserve), as recurrent layers need"
 _LIST_ERROR = "TensorListReserve"
 _ASSIGN = "Assign"
 
 
-class Original:
+class LoadedModel:
     """The steps; the loaded model stays between them."""
 
     def __init__(self) -> None:
@@ -163,14 +163,14 @@ def _for_one_row(function: Any) -> Any:
 
 def main() -> None:
     """Serve the steps until the parent closes the pipe."""
-    original = Original()
+    model = LoadedModel()
     serve(
         {
             "export": export,
-            "load": original.load,
-            "float": original.convert_float,
-            "quantize": original.quantize,
-            "reference": original.reference,
+            "load": model.load,
+            "float": model.convert_float,
+            "quantize": model.quantize,
+            "reference": model.reference,
         },
         explain,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmconvert.backends.litert.backend import LiteRTBackend
+from mmconvert.backends.tensorflow.backend import FloatModel, TensorFlowBackend
 from mmconvert.calibration.dataset import Dataset
-from mmconvert.search.candidate import Candidate
-from mmconvert.search.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8, Recipe
-from mmconvert.workshop.original import FloatModel, Original
-from mmconvert.workshop.produced import Produced
+from mmconvert.candidate.candidate import Candidate
+from mmconvert.candidate.recipe import FLOAT32, STATIC_INT8, TENSORFLOW_INT8, Recipe
 from mmwire.errors import ConvertError
 
 
@@ -19,7 +19,9 @@ class Maker:
         dataset: Its calibration rows are run once, by the first recipe that needs ranges.
     """
 
-    def __init__(self, model: FloatModel, original: Original, produced: Produced, dataset: Dataset | None) -> None:
+    def __init__(
+        self, model: FloatModel, original: TensorFlowBackend, produced: LiteRTBackend, dataset: Dataset | None
+    ) -> None:
         self.model = model
         self._original = original
         self._produced = produced

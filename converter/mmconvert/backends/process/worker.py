@@ -8,12 +8,13 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmconvert.child.death import explain_death
+from mmconvert.backends.process.death import explain_death
 from mmconvert.job import Limits
 from mmwire.errors import ConvertError, error_from_dict
 
@@ -37,7 +38,7 @@ class Worker:
     def __init__(self, module: str, workspace: Path, limits: Limits, deadline: float) -> None:
         self._module = module
         self._workspace = workspace
-        self._chatter = workspace / f"{module.rpartition('.')[2]}.stderr"
+        self._chatter: Path | None = None
         self._limits = limits
         self._deadline = deadline
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +62,9 @@ class Worker:
             return
         cpu_s = int(self._limits.wall_s * (os.cpu_count() or 1)) + 1
         arguments = [str(self._limits.memory_bytes), str(cpu_s), str(os.getpid())]
-        with self._chatter.open("wb") as chatter:
+        descriptor, name = tempfile.mkstemp(suffix=".stderr", dir=self._workspace)
+        self._chatter = Path(name)
+        with os.fdopen(descriptor, "wb") as chatter:
             self._process = subprocess.Popen(
                 # -P: a folder called tensorflow in the current one is not TensorFlow.
                 [sys.executable, "-P", "-m", self._module, *arguments],
@@ -128,7 +131,7 @@ class Worker:
         return bytes(line)
 
     def _bury(self, step: str) -> ConvertError:
-        assert self._process is not None
+        assert self._process is not None and self._chatter is not None
         return_code = self._process.wait()
         self.stop()
         chatter = self._chatter.read_bytes()[-_CHATTER_BYTES:].decode("utf-8", "replace")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from mmconvert.child.tensor import to_model
+from mmconvert.backends.litert.tensor import to_model
 from mmconvert.feed import Array, Feed
 from mmwire.golden import Golden, GoldenTensor
 

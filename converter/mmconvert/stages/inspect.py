@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmconvert.backends.process.worker import Worker
 from mmconvert.cache import Cache, read_json, write_json
-from mmconvert.child.worker import Worker
 from mmconvert.job import Job
 from mmconvert.source.folder import (
     KERAS_SUFFIXES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
-from mmconvert.child.serve import out_of_memory
+from mmconvert.backends.process.serve import out_of_memory
 from mmwire.errors import ConvertError
 
 # What the C++ runtime, the loader and the kernel say when the address space is used up.

@@ -1,0 +1,1 @@
+"""LiteRT and litert-quantizer: make, run, time and weigh ``.tflite`` files."""

@@ -1,0 +1,1 @@
+"""The child process itself: how it is started, limited, served and mourned, whichever library it hosts."""

@@ -1,0 +1,1 @@
+"""The forms that a model may take: recipes, and the candidate files that are made by them."""

@@ -1,0 +1,37 @@
+"""A form that may be published, and how it is written down: in the cache and in the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmconvert.candidate.recipe import RECIPES, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A form that is to be published if it holds on the rows held out.
+
+    Attributes:
+        is_static: Whether it is made from the variant for one row.
+        told: What the document of the search says when it is this one.
+    """
+
+    recipe: Recipe
+    is_static: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "recipe": self.recipe.name,
+            "kept_float": list(self.recipe.kept_float),
+            "is_static": self.is_static,
+            "told": self.told,
+        }
+
+
+def read_pick(fields: dict[str, Any]) -> Pick:
+    """Read the JSON form, or what the provenance of a file names."""
+    recipe = RECIPES[fields["recipe"]].keeping_float(fields["kept_float"])
+    return Pick(recipe, bool(fields["is_static"]), fields.get("told", {}))

@@ -1,1 +1,0 @@
-"""The stages of a conversion, one module each, in the order of ``pipeline.py``."""
