@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmconvert.backends.process.limit import Limits
 from mmwire.errors import ClientError, ConvertError
 from mmwire.manifest import is_model_name, parse_version
 
@@ -13,19 +14,6 @@ QUANTIZE_CHOICES = ("auto", "float32", "float16", "dynamic", "int8", "int16x8")
 OBJECTIVES = ("latency", "size", "memory")
 PRESETS = ("quick", "default", "thorough")
 _CALIBRATED = ("int8", "int16x8")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the child processes may use.
-
-    Attributes:
-        memory_bytes: Address space of one child (RLIMIT_AS). TensorFlow alone reserves a few GiB of it.
-        wall_s: Wall time of the whole conversion.
-    """
-
-    memory_bytes: int = 16 << 30
-    wall_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ class Job:
     preset: str = "default"
     report: Path | None = None
     cache: Path | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def has_data(self) -> bool:

@@ -1,14 +1,17 @@
-"""What a conversion came to, as a document and as text."""
+"""The result of a conversion, as a document and as text."""
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmconvert.conversion import Conversion
+from mmconvert.parity.summary import describe_parity
+from mmconvert.report.quantity import describe_bytes
 from mmconvert.verdict import FULL_TF, REJECT
-from mmwire.errors import EXIT_OK, MmError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,6 @@ class Outcome:
     seconds: float = 0.0
     error: dict[str, Any] | None = None
 
-    @property
-    def exit_status(self) -> int:
-        """The exit status of the command: 0 for anything written, 1 for a REJECT."""
-        return EXIT_OK if self.error is None else 1
-
     def as_dict(self) -> dict[str, Any]:
         """Return the ``--json`` document."""
         return asdict(self)
@@ -93,36 +91,35 @@ class Outcome:
         return f"mmctl predict {name} {' '.join(each) if len(each) > 1 else '-i INPUT'} (npy, npz, csv, an image)"
 
 
-def rejection(error: MmError, name: str, evidence: list[str], seconds: float) -> Outcome:
-    """Return the outcome of a conversion that was refused and left nothing behind."""
-    return Outcome(REJECT, error.message, evidence, name=name, seconds=seconds, error=error.as_dict())
-
-
-def describe_parity(figures: dict[str, Any]) -> str:
-    """Return the figures in words."""
-    parts = []
-    if figures["max_abs_error"] == 0:
-        parts.append("equal to TensorFlow in every value")
-    elif figures["relative_error"] is not None:
-        parts.append(
-            f"largest error {figures['max_abs_error']:.3g} ({figures['relative_error']:.3g} of the output's range)"
-        )
-    if figures["sqnr_db"] is not None:
-        parts.append(f"SQNR {figures['sqnr_db']:.1f} dB")
-    if figures["top1_agreement"] is not None:
-        parts.append(f"same class in {figures['top1_agreement']:.1%} of the rows")
-    if figures["equal_share"] is not None:
-        parts.append(f"{figures['equal_share']:.1%} of the whole numbers equal")
-    sizes = " and ".join(str(size) for size in figures["batches"])
-    kind = "random" if figures["inputs"] == "random" else "real"
-    return f"{', '.join(parts)}; {figures['rows']} {kind} rows, batch {sizes}"
-
-
-def describe_bytes(count: int) -> str:
-    """Return a size for people."""
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} GB"
+def tell(conversion: Conversion, seconds: float) -> Outcome:
+    """Return the outcome of a conversion that is over."""
+    job, error = conversion.job, conversion.refusal
+    evidence = list(conversion.evidence)
+    if error is not None:
+        return Outcome(REJECT, error.message, evidence, name=job.name, seconds=seconds, error=error.as_dict())
+    subject, product, places = conversion.subject, conversion.product, conversion.places
+    facts = product.provenance
+    return Outcome(
+        verdict=product.verdict,
+        reason=product.reason,
+        evidence=evidence,
+        output=str(places[0]),
+        published=str(places[-1]) if job.publish is not None else None,
+        name=job.name,
+        sha256=hashlib.sha256(product.content).hexdigest(),
+        bytes=product.total_bytes,
+        source_bytes=subject.stamp.total_bytes,
+        quantize=job.quantize,
+        signatures=facts["signatures"],
+        inputs=[tensor.name for tensor in subject.signatures[0].inputs],
+        recipe=facts.get("recipe", {}).get("recipe", ""),
+        parity=facts.get("parity", {}),
+        drop=facts.get("drop"),
+        repairs=facts["repairs"],
+        labels=len(subject.labels),
+        calibration=facts["calibration"],
+        versions=facts["versions"],
+        search=conversion.search,
+        operations=list(product.operations),
+        seconds=seconds,
+    )

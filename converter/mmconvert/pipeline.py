@@ -1,89 +1,85 @@
-"""From a job to its outcome: build, publish, tell."""
+"""The way of one model, from a job to its outcome. The stages stand here in their order."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import time
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-from mmconvert.build import Product, build
+from mmconvert.backends.tensorflow.refusal import full_tf_ground
+from mmconvert.conversion import Conversion
+from mmconvert.destination import find_targets
 from mmconvert.job import Job
-from mmconvert.origin import remember_origin
-from mmconvert.outcome import Outcome, rejection
+from mmconvert.outcome import Outcome, tell
 from mmconvert.progress import Progress
-from mmconvert.publish import bundle_path, published_path, require_writable, write_bundle, write_whole
-from mmconvert.source.folder import require_unchanged
+from mmconvert.stages import calibrate, convert, full_tf, gate, inspect, pack, publish, search, verify
+from mmconvert.workshop import Workshop, no_room, open_workshop
 from mmwire.errors import EXIT_REFUSED, ConvertError, MmError
-from mmwire.manifest import LABELS_SUFFIX
+
+Stage = Callable[[Conversion, Workshop], Conversion]
+
+STAGES: Mapping[str, Stage] = {
+    "inspect": inspect.run,
+    "calibrate": calibrate.run,
+    "convert": convert.run,
+    "gate": gate.run,
+    "search": search.run,
+    "verify": verify.run,
+    "pack": pack.run,
+    "publish": publish.run,
+}
+# A model that fails in one of these can still be served by full TensorFlow; the stages after it are then others.
+_MAY_NEED_FULL_TF = ("convert", "gate")
+_FULL_TF_STAGES: Mapping[str, Stage] = {"pack": full_tf.run, "publish": publish.run}
 
 
-def convert(job: Job, progress: Progress) -> Outcome:
+def convert_model(job: Job, progress: Progress) -> Outcome:
     """Convert, compare, pack and write one model; nothing is written unless every gate was passed.
 
-    A model that LiteRT cannot run as TensorFlow does becomes a FULL_TF folder. What is refused is an outcome too.
+    A refusal is an outcome too.
 
     Raises:
-        MmError: The command line asked for something that cannot be (exit status 2), or a bug.
+        MmError: The command line asked for something impossible (exit status 2), or a bug.
     """
     start = time.monotonic()
-    evidence: list[str] = []
+    conversion = Conversion(job=job)
     try:
         require_tensorflow()
-        targets = [] if job.output is None else [require_writable(job.output)]
-        if job.publish is not None:
-            targets.append(published_path(job.publish, job.name))
-        with build(job, progress, evidence) as product:
-            require_unchanged(job.source, product.subject.stamp)
-            if product.folder is not None:
-                targets = [bundle_path(target) for target in targets]
-            progress.on_stage("publish", ", ".join(str(target) for target in targets))
-            for target in targets:
-                _publish(product, target)
-            remember_origin(job, product.content)
+        find_targets(job)  # a conversion takes its time: first see that its result can be written
+        with open_workshop(job, progress) as workshop:
+            conversion = run_stages(conversion, workshop, STAGES)
     except MmError as error:
-        if error.exit_status != EXIT_REFUSED:
-            raise
-        return rejection(error, job.name, evidence, _seconds_since(start))
-    subject, facts = product.subject, product.facts
-    return Outcome(
-        verdict=product.verdict,
-        reason=product.reason,
-        evidence=evidence,
-        output=str(targets[0]),
-        published=str(targets[-1]) if job.publish is not None else None,
-        name=job.name,
-        sha256=hashlib.sha256(product.content).hexdigest(),
-        bytes=product.total_bytes,
-        source_bytes=subject.stamp.total_bytes,
-        quantize=job.quantize,
-        signatures=[signature.name for signature in subject.signatures],
-        inputs=[tensor.name for tensor in subject.signatures[0].inputs],
-        recipe=facts.get("recipe", {}).get("recipe", ""),
-        parity=facts.get("parity", {}),
-        drop=facts.get("drop"),
-        repairs=facts["repairs"],
-        labels=len(subject.labels),
-        calibration=facts["calibration"],
-        versions=facts["versions"],
-        search=product.search,
-        operations=product.operations,
-        seconds=_seconds_since(start),
-    )
+        conversion = _refuse(conversion, error)
+    return tell(conversion, round(time.monotonic() - start, 2))
 
 
-def _seconds_since(start: float) -> float:
-    return round(time.monotonic() - start, 2)
+def run_stages(conversion: Conversion, workshop: Workshop, stages: Mapping[str, Stage]) -> Conversion:
+    """Return the conversion after these stages; one that was refused has its reason in ``refusal``.
+
+    A model that LiteRT cannot run as TensorFlow does goes on through the stages for full TensorFlow.
+
+    Raises:
+        MmError: As ``convert_model``.
+    """
+    for name, stage in stages.items():
+        workshop.progress.on_stage(list(STAGES).index(name) + 1, len(STAGES), name)
+        try:
+            conversion = stage(conversion, workshop)
+        except MmError as error:
+            ground = full_tf_ground(error) if name in _MAY_NEED_FULL_TF else None
+            if ground is None:
+                return _refuse(conversion, error)
+            others = {each: _FULL_TF_STAGES[each] for each in stages if each in _FULL_TF_STAGES}
+            return run_stages(conversion.adding(f"{ground}: {error.message}", obstacle=error), workshop, others)
+        except OSError as error:
+            return _refuse(conversion, no_room(error))
+    return conversion
 
 
-def _publish(product: Product, target: Path) -> None:
-    if product.folder is None:
-        write_whole(target, product.content)
-        return
-    labels = product.subject.labels
-    if labels:
-        write_whole(target.with_name(target.name + LABELS_SUFFIX), "".join(f"{label}\n" for label in labels).encode())
-    write_bundle(product.folder, target)
+def _refuse(conversion: Conversion, error: MmError) -> Conversion:
+    if error.exit_status != EXIT_REFUSED:
+        raise error
+    return conversion.adding(*getattr(error, "__notes__", ()), refusal=error)
 
 
 def require_tensorflow() -> None:

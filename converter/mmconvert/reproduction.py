@@ -1,4 +1,4 @@
-"""Making a file again from what it says of itself, and saying what differs."""
+"""Making a file again from its own provenance, and telling what differs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmconvert.build import build
+from mmconvert.candidate.pick import read_pick
+from mmconvert.conversion import Conversion
 from mmconvert.job import Job
 from mmconvert.origin import Origin, recall_origin
+from mmconvert.pipeline import STAGES, run_stages
 from mmconvert.progress import Progress
+from mmconvert.workshop import open_workshop
 from mmwire.errors import ClientError, ConvertError
 from mmwire.tflite import DIGEST_ENTRY, PROVENANCE_ENTRY, outline, verify_content
 
+_IDENTIFIER = b"TFL3"
 
-@dataclass(slots=True)
-class Result:
-    """What the comparison gave. The fields, in this order, are the ``--json`` document.
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A file beside the one that converting again gives. The fields, in this order, are the ``--json`` document.
 
     Attributes:
         is_same: Whether converting again gave the same bytes.
@@ -43,12 +48,18 @@ class Result:
         return "\n".join([f"{self.file}: not the same", *(f"  differs   {line}" for line in self.differences)])
 
 
-def verify(file: Path, given: Origin, cache: Path, progress: Progress) -> Result:
+def reproduce(file: Path, given: Origin, cache: Path, progress: Progress) -> Reproduction:
     """Check a file's digest, make it again without any cache, and compare.
 
+    Args:
+        file: The file.
+        given: Where the parts that it was made of lie, as far as the user named them.
+        cache: Folder that remembers the others.
+        progress: Shows the stages.
+
     Raises:
-        MmError: ``MODEL_INVALID`` or ``DIGEST_MISMATCH``: the file is damaged; ``USAGE``: no mmconvert made it, or its
-            source is not known; or what refused the conversion.
+        MmError: ``MODEL_INVALID`` or ``DIGEST_MISMATCH``: the file is damaged; ``USAGE``: mmconvert did not make it, or
+            its source is not known; or the reason why converting again was refused.
     """
     try:
         content = file.read_bytes()
@@ -57,20 +68,26 @@ def verify(file: Path, given: Origin, cache: Path, progress: Progress) -> Result
     found = outline(content)
     recorded = found.entry(content, PROVENANCE_ENTRY)
     if not verify_content(content, found) or recorded is None:
-        raise ClientError("USAGE", f"{file} was not made by mmconvert: it carries no provenance and no digest")
+        raise ClientError(
+            "USAGE",
+            f"mmconvert did not make {file}: it carries no provenance and no digest",
+            "give a .tflite file that mmconvert wrote",
+        )
     provenance: dict[str, Any] = json.loads(recorded)
     if "recipe" not in provenance:
-        raise ClientError("USAGE", f"{file} was made by an older mmconvert, which did not write down the recipe")
+        raise ClientError(
+            "USAGE",
+            f"an older mmconvert made {file}, and did not write down the recipe",
+            "convert the model again",
+        )
     job = _job(file, content, provenance, given, cache)
-    result = Result(str(file), hashlib.sha256(content).hexdigest())
-    with build(job, progress, [], provenance["recipe"]) as product:
-        result.is_same = product.content == content
-        if not result.is_same:
-            result.differences = _compare(content, product.content)
-            result.error = ConvertError(
-                "PARITY_FAILED", f"converting again gives another file: {result.differences[0]}"
-            ).as_dict()
-    return result
+    conversion = Conversion(job=job, picks=(read_pick(provenance["recipe"]),))
+    stages = {name: stage for name, stage in STAGES.items() if name != "publish"}
+    with open_workshop(job, progress) as workshop:
+        conversion = run_stages(conversion, workshop, stages)
+    if conversion.refusal is not None:
+        raise conversion.refusal
+    return _compare(file, content, conversion.product.content)
 
 
 def _job(file: Path, content: bytes, provenance: dict[str, Any], given: Origin, cache: Path) -> Job:
@@ -91,7 +108,18 @@ def _job(file: Path, content: bytes, provenance: dict[str, Any], given: Origin, 
     )
 
 
-def _compare(wanted: bytes, got: bytes) -> list[str]:
+def _compare(file: Path, content: bytes, again: bytes) -> Reproduction:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if again == content:
+        return Reproduction(str(file), sha256, is_same=True)
+    differences = _list_differences(content, again)
+    error = ConvertError("PARITY_FAILED", f"converting again gives another file: {differences[0]}")
+    return Reproduction(str(file), sha256, False, differences, error.as_dict())
+
+
+def _list_differences(wanted: bytes, got: bytes) -> list[str]:
+    if not got.startswith(_IDENTIFIER, 4):
+        return ["a FULL_TF folder instead of a file"]
     one, other = outline(wanted), outline(got)
     lines = []
     for name in sorted(set(one.metadata) | set(other.metadata)):

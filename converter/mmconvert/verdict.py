@@ -1,10 +1,11 @@
-"""What a conversion came to: what a produced file really is, and what is left when there can be none."""
+"""Verdicts: their names, and how the verdict is read off a file that passed every gate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from mmconvert.backends.litert.tensor_type import FLOAT_TYPES, QUANTIZED_TYPES
 from mmwire.errors import ConvertError
 
 LITE_INT8 = "LITE_INT8"
@@ -13,25 +14,10 @@ LITE_FLOAT = "LITE_FLOAT"
 FULL_TF = "FULL_TF"
 REJECT = "REJECT"
 
-# Failures of the float stage that say "not in LiteRT" and not "not at all": full TensorFlow can still run the model.
-_FULL_TF_GROUNDS = {
-    "OP_UNSUPPORTED": "operation without a built-in form",
-    "CONVERTER_CRASHED": "native crash",
-    "CONVERTER_FAILED": "TensorFlow's converter",
-    "PARITY_FAILED": "gate failed",
-}
-
 # Folding (batch normalisation, constant arithmetic) takes some of the parameters away; losing the weights takes all.
 MIN_PARAMETER_SHARE = 0.25
 # Above it the weights are float and the file is int8 in its inputs only.
 MAX_FLOAT_WEIGHT_SHARE = 0.5
-_FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
-_INTEGERS = ("INT8", "INT4")
-
-
-def full_tf_ground(error: ConvertError) -> str | None:
-    """Return the ground on which a failed float stage leads to full TensorFlow, None when it leads nowhere."""
-    return _FULL_TF_GROUNDS.get(error.code)
 
 
 def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:
@@ -57,7 +43,7 @@ def require_int8(census: Mapping[str, Any]) -> None:
         ConvertError: ``CONVERTER_FAILED``: its inputs, outputs or weights are float.
     """
     hint = "use --quantize dynamic or float32"
-    floats = [kind for kind in (*census["inputs"], *census["outputs"]) if kind in _FLOATS]
+    floats = [kind for kind in (*census["inputs"], *census["outputs"]) if kind in FLOAT_TYPES]
     if floats:
         raise ConvertError(
             "CONVERTER_FAILED",
@@ -75,16 +61,16 @@ def require_int8(census: Mapping[str, Any]) -> None:
 
 
 def _float_weight_share(census: Mapping[str, Any]) -> float:
-    floats = sum(census["weights"].get(kind, 0) for kind in _FLOATS)
-    integers = sum(census["weights"].get(kind, 0) for kind in _INTEGERS)
+    floats = sum(census["weights"].get(kind, 0) for kind in FLOAT_TYPES)
+    integers = sum(census["weights"].get(kind, 0) for kind in QUANTIZED_TYPES)
     return floats / (floats + integers) if floats else 0.0
 
 
 def decide(census: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict for a file that passed every gate, and what it is in a sentence."""
     weights, float_ops = census["weights"], census["float_ops"]
-    has_float_ends = any(kind in _FLOATS for kind in (*census["inputs"], *census["outputs"]))
-    if not any(weights.get(kind) for kind in _INTEGERS):
+    has_float_ends = any(kind in FLOAT_TYPES for kind in (*census["inputs"], *census["outputs"]))
+    if not any(weights.get(kind) for kind in QUANTIZED_TYPES):
         if weights.get("FLOAT16"):
             return LITE_FLOAT, "weights in float16, arithmetic in float32"
         if census["ops"].get("DENSIFY"):

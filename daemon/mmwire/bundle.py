@@ -1,35 +1,63 @@
 """``mmconvert.json``: what mmconvert says of a SavedModel that it hands over to full TensorFlow.
 
-It lies at the top of the folder: verdict, reason, and the SHA-256 of every other file by its path.
+It lies at the top of the folder: verdict, reason, signatures, provenance, and the SHA-256 of every other file by its
+path.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 BUNDLE_FILE = "mmconvert.json"
 MADE_BY = "mmconvert"
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the daemon needs of it.
+    """What the file says. The daemon needs the first two fields; the others are for people and tools.
 
     Attributes:
         reason: Why TFLite does not do.
         files: SHA-256 in hex by path, with ``/``.
+        verdict: The converter's verdict.
+        evidence: What led to the verdict, one line each.
+        signatures: Inputs and outputs by signature.
+        provenance: Where the model comes from.
     """
 
     reason: str
     files: Mapping[str, str]
+    verdict: str = ""
+    evidence: Sequence[str] = ()
+    signatures: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pack_bundle(bundle: Bundle) -> bytes:
+    """Return the bytes of a ``mmconvert.json``; the same facts give the same bytes."""
+    document = {
+        "made_by": MADE_BY,
+        "format": FORMAT,
+        "verdict": bundle.verdict,
+        "reason": bundle.reason,
+        "evidence": list(bundle.evidence),
+        "signatures": dict(bundle.signatures),
+        "provenance": dict(bundle.provenance),
+        "files": dict(bundle.files),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def parse_bundle(data: bytes) -> Bundle | None:
-    """Return what a ``mmconvert.json`` says; None for anything else: then the folder is like any other SavedModel."""
+    """Return what the daemon needs of a ``mmconvert.json``; None for any other content.
+
+    A folder without a usable one is like any other SavedModel.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

@@ -11,14 +11,14 @@ import pytest
 from mmconvert import verdict
 from mmconvert.backends.litert.golden import RECORDED_ROWS
 from mmconvert.cache import MAX_BYTES
-from mmconvert.calibration import dataset, image
+from mmconvert.calibration import image, split
 from mmconvert.candidate.recipe import QUICK, RECIPES
 from mmconvert.cli import convert, doctor, verify
 from mmconvert.pack import seal
 from mmconvert.parity import gate, statistic
-from mmconvert.progress import STAGES
+from mmconvert.pipeline import STAGES
 from mmconvert.search import choice
-from mmconvert.search.search import _ROUNDS, _SCANNED
+from mmconvert.search.search import ROUNDS, SCANNED
 from mmwire import tflite
 from mmwire.errors import CODES, ConvertError
 from mmwire.golden import GOLDEN_ENTRY
@@ -81,8 +81,8 @@ def test_presets() -> None:
         preset: [
             f"`{preset}`",
             str(len(QUICK)) if preset == "quick" else "all",
-            str(_ROUNDS[preset]),
-            str(_SCANNED[preset]),
+            str(ROUNDS[preset]),
+            str(SCANNED[preset]),
         ]
         for preset in OPTIONS["--preset"].type.choices
     }
@@ -110,10 +110,10 @@ def test_stages_and_their_modules() -> None:
 
 def test_numbers_of_the_split() -> None:
     text = section("Real inputs")
-    assert f"fewer than {2 * dataset.MIN_HELD_OUT_ROWS} rows" in text
-    most = (dataset.MAX_CALIBRATION_ROWS, dataset.MAX_SEARCH_ROWS, dataset.MAX_HELD_OUT_ROWS, image.MAX_IMAGES)
+    assert f"fewer than {2 * split.MIN_HELD_OUT_ROWS} rows" in text
+    most = (split.MAX_CALIBRATION_ROWS, split.MAX_SEARCH_ROWS, split.MAX_HELD_OUT_ROWS, image.MAX_IMAGES)
     assert "At most {} calibrate, {} choose and {} verify, of at most {} images".format(*most) in text
-    assert f"Give {dataset.ADVISED_ROWS} or\nmore" in text
+    assert f"Give {split.ADVISED_ROWS} or\nmore" in text
 
 
 def test_numbers_of_the_choice() -> None:

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmconvert.calibration.dataset import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS, require_usable
 from mmconvert.calibration.dataset import load_dataset as load_of_several
+from mmconvert.calibration.dataset import require_usable
 from mmconvert.calibration.image import list_images
 from mmconvert.calibration.row import cast_rows, shape_rows, spread
+from mmconvert.calibration.split import MAX_CALIBRATION_ROWS, MAX_HELD_OUT_ROWS, MAX_SEARCH_ROWS
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 from mmwire.errors import ConvertError
 
@@ -94,7 +95,7 @@ def test_evaluation_rows_choose_and_verify_and_bring_their_classes(tmp_path):
     dataset = load_of_several(save(tmp_path, values(40, 2, 3)), tmp_path / "eval.npz", [ONE])
     rows = rows_of(dataset)
     assert [len(part.feeds) for part in (rows.calibration, rows.search, rows.held_out)] == [40, 50, 50]
-    assert rows.held_out.answers.tolist() == list(range(1, 100, 2)) and dataset.has_answers
+    assert rows.held_out.classes.tolist() == list(range(1, 100, 2)) and dataset.has_classes
     assert all(np.array_equal(feed["x"][0], random[2 * row]) for row, feed in enumerate(rows.search.feeds))
     alone = rows_of(load_of_several(None, tmp_path / "eval.npz", [ONE]))
     assert [feed["x"].tobytes() for feed in alone.calibration.feeds] == [
@@ -103,7 +104,8 @@ def test_evaluation_rows_choose_and_verify_and_bring_their_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("labels", "text"), [(np.arange(3), "10 rows and 3 answers"), (np.full(10, 0.5), "the answers are float64")]
+    ("labels", "text"),
+    [(np.arange(3), "10 rows and 3 right classes"), (np.full(10, 0.5), "the right classes are float64")],
 )
 def test_classes_that_do_not_fit_are_refused(tmp_path, labels, text):
     np.savez(tmp_path / "eval.npz", x=values(10, 2, 3), labels=labels)
@@ -140,9 +142,9 @@ def test_images_in_folders_of_their_classes_know_them(tmp_path):
         Image.new("L", (4, 4), 40 + 60 * index).save(tmp_path / "photos" / name / f"{index}.png")
     signature = Signature("s", (Tensor("x", "float32", (UNKNOWN, 4, 4, 1)),), ())
     by_name = rows_of(load_of_several(None, tmp_path / "photos", [signature]))
-    assert by_name.search.answers.tolist() == [0, 1, 1]
+    assert by_name.search.classes.tolist() == [0, 1, 1]
     by_label = rows_of(load_of_several(None, tmp_path / "photos", [signature], ["cat", "dog", "ant"]))
-    assert by_label.search.answers.tolist() == [2, 0, 0]
+    assert by_label.search.classes.tolist() == [2, 0, 0]
 
 
 def test_images_beside_folders_are_no_classes_and_it_is_said(tmp_path):
@@ -151,7 +153,7 @@ def test_images_beside_folders_are_no_classes_and_it_is_said(tmp_path):
         Image.new("L", (4, 4), int(place[-5])).save(tmp_path / "photos" / place)
     signature = Signature("s", (Tensor("x", "float32", (UNKNOWN, 4, 4, 1)),), ())
     dataset = load_of_several(None, tmp_path / "photos", [signature])
-    assert rows_of(dataset).search.answers is None
+    assert rows_of(dataset).search.classes is None
     assert any("beside the folders" in notice for notice in dataset.notices)
 
 
@@ -160,7 +162,9 @@ def test_a_folder_that_cannot_be_read_is_no_class_less(tmp_path):
         list_images(tmp_path / "gone")
 
 
-@pytest.mark.parametrize(("classes", "text"), [([0, 1, 3], "class 3 is none of the output's 3"), ([-1, 0, 1], "-1 is")])
+@pytest.mark.parametrize(
+    ("classes", "text"), [([0, 1, 3], "class 3 is not one of the output's 3"), ([-1, 0, 1], "-1 is")]
+)
 def test_a_class_that_the_output_has_not_is_refused(tmp_path, classes, text):
     signature = Signature("s", (X,), (Tensor("y", "float32", (UNKNOWN, 3)),))
     np.savez(tmp_path / "eval.npz", x=values(3, 2, 3), labels=classes)
@@ -188,7 +192,7 @@ def test_a_row_that_the_model_refuses_is_named_whatever_it_is_for(tmp_path, row)
         require_usable(rows, TWO, refuses(row))
     assert caught.value.code == "CALIBRATION_INVALID"
     assert caught.value.message == f"--calibration: the model itself refuses row {row}: no such word"
-    assert "rows that were tried it refuses 1" in caught.value.hint
+    assert "refuses 1 of the" in caught.value.hint
 
 
 def test_rows_of_an_evaluation_are_named_as_such(tmp_path):
@@ -257,7 +261,7 @@ BAD = {
     "infinite": np.where(np.isnan(NAN), np.inf, NAN),
     "infinite values": np.full((5, 2, 3), 1e300) * values(5, 2, 3),  # too large for float32
     "constant": np.zeros((6, 2, 3), np.float32),
-    "no calibration rows": np.zeros((0, 2, 3), np.float32),
+    "there are no rows": np.zeros((0, 2, 3), np.float32),
 }
 
 
@@ -299,10 +303,10 @@ def test_csv_is_a_row_a_line(tmp_path, header):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2\n3,4\n", "2 values a line; one row of input 'x' is \\[2, 3\\]"),
+        ("1,2\n3,4\n", "2 values in each line; one row of input 'x' is \\[2, 3\\]"),
         ("1,2,3\n4,5\n", "lines of 2 and of 3 values"),
         ("1,2,3,4,5,6\n1,2,x,4,5,6\n", "numbers only|could not convert"),
-        ("", "no calibration rows"),
+        ("", "there are no rows"),
     ],
 )
 def test_csv_that_is_no_table_of_rows(tmp_path, text, message):

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from mmconvert import build, pipeline
+from mmconvert import pipeline, workshop
 from mmconvert.cli.main import main
-from mmconvert.progress import STAGES, Progress
+from mmconvert.progress import Progress
 from mmconvert.source.protobuf import encode_bytes
 
 
@@ -94,7 +94,7 @@ def test_a_bug_is_status_seventy_without_a_traceback(monkeypatch, capsys, tmp_pa
     def broken(job, progress):
         raise KeyError("oops")
 
-    monkeypatch.setattr(pipeline, "convert", broken)
+    monkeypatch.setattr(pipeline, "convert_model", broken)
     assert main([str(tmp_path)]) == 70
     err = capsys.readouterr().err
     assert "a bug in mmconvert: KeyError" in err and "Traceback" not in err
@@ -131,7 +131,7 @@ def test_a_temporary_folder_without_room_is_no_bug(monkeypatch, capsys, tmp_path
     model = tmp_path / "model"
     model.mkdir()
     (model / "saved_model.pb").write_bytes(SIGNED)
-    monkeypatch.setattr(build.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(workshop.tempfile, "TemporaryDirectory", full)
     assert main([str(model), "-o", str(tmp_path / "out.tflite")]) == 1
     err = capsys.readouterr().err
     assert "cannot be used: No space left on device" in err and "TMPDIR" in err
@@ -154,6 +154,8 @@ class Terminal:
 def test_stages_are_told_on_a_terminal_only():
     shown, silent = Terminal(True), Terminal(False)
     for stream in (shown, silent):
-        Progress(stream).on_stage("float", "converting")
-    assert f"[3/{len(STAGES)}] float" in shown.text
+        progress = Progress(stream)
+        progress.on_stage(3, 8, "convert")
+        progress.on_step("converting")
+    assert "[3/8] convert   converting" in shown.text
     assert silent.text == ""

@@ -274,7 +274,7 @@ def test_a_truncated_saved_model_is_refused(mmconvert, saved_models, tmp_path, d
 
 @pytest.mark.parametrize(
     ("option", "value", "part"),
-    [("--time-limit", 1, "not done within 1 s"), ("--memory-limit", 700, "more memory than its limit")],
+    [("--time-limit", 1, "took longer than 1 s"), ("--memory-limit", 700, "more memory than its limit")],
 )
 def test_limits_end_a_conversion(mmconvert, saved_models, option, value, part):
     assert part in refused(mmconvert(saved_models / "classifier", option, value, "--no-cache"))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mmconvert.feed import join_feeds, load_feeds, save_feeds
-from mmconvert.parity.gate import require_comparable, require_float_parity, require_quantized_parity, summarise
+from mmconvert.parity.gate import require_comparable, require_float_parity, require_quantized_parity
 from mmconvert.parity.metric import compare
 from mmconvert.parity.rows import BATCH_ROWS, RANDOM_ROWS, batch_feed, random_feeds
+from mmconvert.parity.summary import summarise
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 from mmwire.errors import ConvertError
 

@@ -3,7 +3,8 @@ import stat
 
 import pytest
 
-from mmconvert.publish import published_path, require_writable, write_whole
+from mmconvert.destination import published_path, require_writable
+from mmconvert.durable import write_whole
 from mmwire.errors import ConvertError
 from mmwire.manifest import is_ignored
 

@@ -1,7 +1,9 @@
 import pytest
 
-from mmconvert.outcome import Outcome, describe_bytes
-from mmconvert.verdict import LITE_FLOAT, LITE_INT8, LITE_MIXED, decide, full_tf_ground, require_int8, require_weights
+from mmconvert.backends.tensorflow.refusal import full_tf_ground
+from mmconvert.outcome import Outcome
+from mmconvert.report.quantity import describe_bytes
+from mmconvert.verdict import LITE_FLOAT, LITE_INT8, LITE_MIXED, decide, require_int8, require_weights
 from mmwire.errors import ConvertError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mmconvert.backends.process.death import explain_death
+from mmconvert.backends.process.limit import Limits
 from mmconvert.backends.process.worker import Worker
-from mmconvert.backends.tensorflow.refusal import explain, shorten
-from mmconvert.job import Limits
+from mmconvert.backends.tensorflow.refusal import explain, first_reason
 from mmwire.errors import ConvertError
 
 CHILD = """
@@ -93,7 +93,7 @@ def test_an_exit_without_an_answer_tells_the_last_words(worker):
 
 @pytest.mark.parametrize(
     ("step", "seconds", "text"),
-    [("sleep", 0.5, r"not done within 0\.5 s; it was at the step 'sleep'"), ("grow", 30, "'grow' needs more memory")],
+    [("sleep", 0.5, r"took longer than 0\.5 s; it was at the step 'sleep'"), ("grow", 30, "'grow' needs more memory")],
 )
 def test_limits_of_time_and_memory(worker, step, seconds, text):
     with pytest.raises(ConvertError, match=text) as caught:
@@ -130,7 +130,7 @@ def is_running(pid):
 def test_the_child_dies_with_its_parent(worker, tmp_path):
     code = (
         "import os, sys, time; from pathlib import Path; from mmconvert.backends.process.worker import Worker;"
-        "from mmconvert.job import Limits;"
+        "from mmconvert.backends.process.limit import Limits;"
         "w = Worker('toychild', Path(sys.argv[1]), Limits(), time.monotonic() + 30);"
         "print(w.call('chatter')['pid'], flush=True); os.kill(os.getpid(), 9)"
     )
@@ -171,8 +171,8 @@ Details:
 @pytest.mark.parametrize(
     ("step", "text", "code", "part"),
     [
-        ("float", SELECT, "OP_UNSUPPORTED", "the operations MatrixInverse, Foo have no TFLite form"),
-        ("float", "x.py:1:1: error: 'tf.Svd' op is neither a custom op nor a flex op", "OP_UNSUPPORTED", "Svd"),
+        ("convert", SELECT, "OP_UNSUPPORTED", "the operations MatrixInverse, Foo have no TFLite form"),
+        ("convert", "x.py:1:1: error: 'tf.Svd' op is neither a custom op nor a flex op", "OP_UNSUPPORTED", "Svd"),
         ("load", "Op type not registered 'Zap' in binary running on x", "OP_UNSUPPORTED", "Zap"),
         ("quantize", "Quantization to 8-bit not yet supported for op: 'ERF'", "OP_UNSUPPORTED", "ERF"),
         ("load", "Read less bytes than requested", "SAVED_MODEL_INVALID", "variables are missing, cut short"),
@@ -183,10 +183,10 @@ Details:
             "Checksum",
         ),
         ("load", "'_UserObject' object has no attribute 'x'", "SAVED_MODEL_INVALID", "cannot load"),
-        ("reference", "indices[0] = 5 is not in [0, 3)", "SAVED_MODEL_INVALID", "TensorFlow itself cannot run"),
-        ("float", "Model size is bigger than 2gb", "CONVERTER_FAILED", "2 GB"),
+        ("answer", "indices[0] = 5 is not in [0, 3)", "SAVED_MODEL_INVALID", "TensorFlow itself cannot run"),
+        ("convert", "Model size is bigger than 2gb", "CONVERTER_FAILED", "2 GB"),
         ("quantize", "\n\nsomething else\nmore", "CONVERTER_FAILED", "refused the model: something else"),
-        ("float", "OOM: Resource exhausted", "CONVERTER_LIMIT", "memory"),
+        ("convert", "OOM: Resource exhausted", "CONVERTER_LIMIT", "memory"),
     ],
 )
 def test_the_texts_of_tensorflow_become_one_line(step, text, code, part):
@@ -196,8 +196,8 @@ def test_the_texts_of_tensorflow_become_one_line(step, text, code, part):
 
 
 def test_long_texts_are_cut():
-    assert len(shorten("x" * 10_000)) < 300
-    assert shorten("\n \n") == "it gives no reason"
+    assert len(first_reason("x" * 10_000)) < 300
+    assert first_reason("\n \n") == "TensorFlow gives no reason"
 
 
 def test_what_stands_before_the_reason_is_left_out():
@@ -207,4 +207,4 @@ Detected at node embedding/GatherV2 defined at (most recent call last):
 <stack traces unavailable>
 indices[0,0] = 851 is not in [0, 100)
 \t [[{{node embedding/GatherV2}}]] [Op:__inference_signature_wrapper_259]"""
-    assert shorten(text) == "indices[0,0] = 851 is not in [0, 100)"
+    assert first_reason(text) == "indices[0,0] = 851 is not in [0, 100)"

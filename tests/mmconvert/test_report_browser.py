@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmconvert.outcome import Outcome, rejection
+from mmconvert.conversion import Conversion
+from mmconvert.job import Job
+from mmconvert.outcome import Outcome, tell
 from mmconvert.report.page import render
 from mmconvert.verdict import FULL_TF
 from mmwire.errors import ConvertError
@@ -140,7 +142,9 @@ def test_what_was_not_searched_has_a_page_too(browser, tmp_path, verdict):
     error = ConvertError(
         "SAVED_MODEL_INVALID", "model is not a SavedModel", "give the folder that holds saved_model.pb"
     )
-    outcome = rejection(error, "model", ["signature 'serving_default' is converted"], 1.0)
+    job = Job(Path("model"), "model")
+    evidence = ("signature 'serving_default' is converted",)
+    outcome = tell(Conversion(job=job, evidence=evidence, refusal=error), 1.0)
     if verdict == FULL_TF:
         reason = "LiteRT cannot run it as TensorFlow does: the operation Svd has no TFLite form"
         outcome = Outcome(

@@ -16,7 +16,8 @@ from mmconvert.source.signature import Signature, describe_shape
 from mmwire.errors import ConvertError
 
 _FORMS = "expected .npz (arrays by input name), .npy, .csv, a folder of those or a folder of images"
-_ANSWERS = ("labels", "label", "answers", "y")  # what the array or the column with the right classes may be called
+# Names that the array or the column with the right classes may have.
+_CLASSES = ("labels", "label", "answers", "y")
 
 
 def refuse(message: str, hint: str = "") -> ConvertError:
@@ -26,16 +27,16 @@ def refuse(message: str, hint: str = "") -> ConvertError:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What a file or a folder holds for one signature, as it stands there.
+    """The content of a file or a folder for one signature, before any check.
 
     Attributes:
-        arrays: By input, rows first; shapes and types are checked later.
-        answers: The right class of each row, None where it is not told.
+        arrays: By input, rows first.
+        classes: The right class of each row, None where they are not given.
         notices: How it was read, where that may surprise.
     """
 
     arrays: dict[str, Array]
-    answers: Array | None = None
+    classes: Array | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -79,31 +80,31 @@ def _read_one(path: Path, signature: Signature, labels: Sequence[str]) -> Raw:
         if files:
             return _join([_read_one(file, signature, labels) for file in files])
         images = list_images(path)
-        answers, notice = classes_of(path, images, labels)
+        classes, notice = classes_of(path, images, labels)
         arrays = _for_one_input(read_images(images, signature), path, signature)
-        return Raw(arrays, answers, (notice,) if notice else ())
+        return Raw(arrays, classes, (notice,) if notice else ())
     if path.suffix not in _READERS:
-        raise refuse(f"the data {path} has a form that is not known", _FORMS)
+        raise refuse(f"the data {path} has an unknown form", _FORMS)
     return _READERS[path.suffix](path, signature)
 
 
 def _join(parts: list[Raw]) -> Raw:
     names = parts[0].arrays
-    answers = [part.answers for part in parts if part.answers is not None]
+    classes = [part.classes for part in parts if part.classes is not None]
     return Raw(
         {name: np.concatenate([part.arrays[name] for part in parts]) for name in names},
-        np.concatenate(answers) if len(answers) == len(parts) else None,
+        np.concatenate(classes) if len(classes) == len(parts) else None,
     )
 
 
 def _read_npz(path: Path, signature: Signature, prefix: str = "") -> Raw:
     names = [tensor.name for tensor in signature.inputs]
     with np.load(path, allow_pickle=False) as file:
-        answer_names = [name for name in _ANSWERS if name in file.files and name not in names]
-        answers = file[answer_names[0]] if answer_names else None
-        found = sorted(set(file.files) - set(answer_names))
+        class_names = [name for name in _CLASSES if name in file.files and name not in names]
+        classes = file[class_names[0]] if class_names else None
+        found = sorted(set(file.files) - set(class_names))
         if len(names) == 1 and len(found) == 1 and not prefix:
-            return Raw({names[0]: file[found[0]]}, answers)
+            return Raw({names[0]: file[found[0]]}, classes)
         keys = {name: f"{prefix}{name}" if f"{prefix}{name}" in found else name for name in names}
         missing = [prefix + name for name in names if keys[name] not in found]
         if missing:
@@ -112,7 +113,7 @@ def _read_npz(path: Path, signature: Signature, prefix: str = "") -> Raw:
                 f" got {', '.join(found) or 'none'}",
                 "name the arrays as the signature names its inputs: np.savez(FILE, " + f"**{{{missing[0]!r}: x}})",
             )
-        return Raw({name: file[key] for name, key in keys.items()}, answers)
+        return Raw({name: file[key] for name, key in keys.items()}, classes)
 
 
 def _read_npy(path: Path, signature: Signature) -> Raw:
@@ -129,7 +130,7 @@ def _for_one_input(array: Array, path: Path, signature: Signature) -> dict[str, 
 
 
 def _read_csv(path: Path, signature: Signature) -> Raw:
-    """Read one row of numbers a line; a first line that is no numbers is a header, and may name a column of answers."""
+    """Read one row of numbers from each line. A first line that is not numbers is a header."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     header: list[str] = []
@@ -137,24 +138,26 @@ def _read_csv(path: Path, signature: Signature) -> Raw:
         header, lines = [name.strip() for name in lines[0]], lines[1:]
     widths = {len(line) for line in lines}
     if len(widths) > 1:
-        raise refuse(f"{path}: lines of {min(widths)} and of {max(widths)} values", "give every line one whole row")
+        raise refuse(
+            f"{path} has lines of {min(widths)} and of {max(widths)} values", "put one whole row in every line"
+        )
     try:
         rows = np.array(lines, dtype=np.float64)
     except ValueError as error:
-        raise refuse(f"{path}: {error}", "numbers only, after at most one header line") from None
-    column = next((header.index(name) for name in _ANSWERS if name in header), None)
-    answers = None
+        raise refuse(f"{path}: {error}", "give numbers only, after at most one header line") from None
+    column = next((header.index(name) for name in _CLASSES if name in header), None)
+    classes = None
     if column is not None and len(rows):
-        answers, rows = rows[:, column], np.delete(rows, column, axis=1)
+        classes, rows = rows[:, column], np.delete(rows, column, axis=1)
     shape = signature.inputs[0].row_shape if signature.inputs else ()
     try:
         rows = rows.reshape(len(rows), *shape) if len(rows) else rows
     except ValueError:
         raise refuse(
-            f"{path} has {rows.shape[1]} values a line; one row of input {signature.inputs[0].name!r} is"
+            f"{path} has {rows.shape[1]} values in each line; one row of input {signature.inputs[0].name!r} is"
             f" {describe_shape(shape)}",
         ) from None
-    return Raw(_for_one_input(rows, path, signature), answers)
+    return Raw(_for_one_input(rows, path, signature), classes)
 
 
 def _is_numeric(line: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Rows: bringing raw arrays into the form of the signature's inputs, choosing some of many."""
+"""Rows: arrays in the form of the signature's inputs, and some rows chosen out of many."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def spread(count: int, limit: int) -> list[int]:
 
 
 def shape_rows(tensor: Tensor, array: Array) -> Array:
-    """Return the array with one feed of the model per first index.
+    """Return the array with one feed of the model for each first index.
 
-    Taken are rows without their leading 1, rows with it, and one row alone.
+    Accepted are rows without their leading 1, rows with it, and one row alone.
 
     Shape:
         ``[rows, *feed]``, a feed of a batched tensor being ``[1, *row]``.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``, the shape fits in none of these ways.
+        ConvertError: ``CALIBRATION_INVALID``: the shape is none of these.
     """
     row = tensor.row_shape
     lead = (1,) if tensor.is_batched else ()
     if array.size == 0:
         raise ConvertError(
-            "CALIBRATION_INVALID", f"no calibration rows for input {tensor.name!r}: the shape is {list(array.shape)}"
+            "CALIBRATION_INVALID", f"there are no rows for input {tensor.name!r}: the shape is {list(array.shape)}"
         )
     if _matches(array.shape[1:], row) and array.ndim == len(row) + 1:
         return array.reshape(len(array), *lead, *array.shape[1:])
@@ -41,7 +41,7 @@ def shape_rows(tensor: Tensor, array: Array) -> Array:
         return array.reshape(1, *lead, *array.shape)
     raise ConvertError(
         "CALIBRATION_INVALID",
-        f"calibration for input {tensor.name!r} has the wrong shape: expected {describe_shape((UNKNOWN, *row))}"
+        f"the rows for input {tensor.name!r} have the wrong shape: expected {describe_shape((UNKNOWN, *row))}"
         f" (rows first), got {list(array.shape)}",
     )
 
@@ -54,12 +54,12 @@ def cast_rows(tensor: Tensor, array: Array) -> tuple[Array, str]:
     """Return the array in the input's type and, where the type differed, a notice that says so.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``, the values do not fit the type.
+        ConvertError: ``CALIBRATION_INVALID``: the values do not fit the type.
     """
     wanted = np.dtype(tensor.dtype)
     if array.dtype == wanted:
         return array, ""
-    notice = f"calibration for {tensor.name!r} was {array.dtype}, taken as {wanted}"
+    notice = f"the rows for {tensor.name!r} were {array.dtype} and are taken as {wanted}"
     numeric = array.dtype.kind in "fiub"
     with np.errstate(all="ignore"):
         cast = array.astype(wanted) if numeric else array
@@ -67,7 +67,7 @@ def cast_rows(tensor: Tensor, array: Array) -> tuple[Array, str]:
     if not numeric or not exact:
         raise ConvertError(
             "CALIBRATION_INVALID",
-            f"calibration for input {tensor.name!r} has the wrong type: expected {wanted}, got {array.dtype}",
+            f"the rows for input {tensor.name!r} have the wrong type: expected {wanted}, got {array.dtype}",
             "give values that the type can hold",
         )
     return cast, notice

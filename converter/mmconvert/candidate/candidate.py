@@ -1,4 +1,4 @@
-"""One form of the model, and all that was found out about it."""
+"""One form of the model, and everything that was found out about it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Candidate:
         is_static: Whether it was made from the variant for one row.
         path: None when it could not be made; ``failure`` says why.
         drop: Accuracy lost on the rows that choose.
-        sqnr_db: Of all outputs of those rows; None when equal.
-        flips: Rows that choose whose class it changes, of the first signature.
+        sqnr_db: Over all outputs of those rows; None when they are equal.
+        agreement: Share of those rows in which the class is the float model's.
+        kl: Mean divergence from the float model's probabilities.
+        flips: Those rows of the first signature whose class it changes.
         refusal: Why it may not be chosen, empty when it may.
-        times_ms: Of one run, one figure a round; rounds are interleaved over all candidates.
-        batch_ms: Of one row when many run at once, None when it was not measured.
-        memory_bytes: That it needs of its own at its peak, None when it was not measured.
+        times_ms: Time of one run, one figure for each round; rounds are interleaved over all candidates.
+        memory_bytes: Memory that it needs of its own at its peak, None when it was not measured.
         partitions: Pieces that the delegate runs; more of them mean more hand-overs.
     """
 
@@ -48,6 +49,12 @@ class Candidate:
         """Name of the recipe, with what was changed about it."""
         kept = len(self.recipe.kept_float)
         return self.recipe.name + (f"_{kept}_float" if kept else "") + ("_one_row" if self.is_static else "")
+
+    @property
+    def file(self) -> Path:
+        """The candidate's file; only one that could be made has it."""
+        assert self.path is not None, f"{self.name} has no file: {self.failure}"
+        return self.path
 
     @property
     def may_be_chosen(self) -> bool:

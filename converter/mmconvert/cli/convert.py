@@ -9,10 +9,12 @@ from pathlib import Path
 
 import click
 
+from mmconvert.backends.process.limit import Limits
 from mmconvert.cache import default_folder
-from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, Limits, derive_name, require_apart, require_data
+from mmconvert.destination import require_writable
+from mmconvert.durable import write_whole
+from mmconvert.job import OBJECTIVES, PRESETS, QUANTIZE_CHOICES, Job, derive_name, require_apart, require_data
 from mmconvert.progress import Progress
-from mmconvert.publish import require_writable, write_whole
 from mmwire.errors import error_from_dict
 from mmwire.manifest import MODEL_SUFFIX
 
@@ -119,9 +121,9 @@ def command(
     require_apart(job)
     if report is not None:
         require_writable(report)
-    from mmconvert.pipeline import convert  # numpy and all that: not for --help
+    from mmconvert.pipeline import convert_model  # numpy and all that: not for --help
 
-    outcome = convert(job, Progress())
+    outcome = convert_model(job, Progress())
     if report is not None:
         from mmconvert.report.page import render
 

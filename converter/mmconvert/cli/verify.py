@@ -35,10 +35,10 @@ def command(
     Exit: 0 the same, 1 not, and what differs.
     """
     from mmconvert.origin import Origin
-    from mmconvert.reproduction import verify
+    from mmconvert.reproduction import reproduce
 
     given = Origin(source, calibration, evaluation, labels)
-    result = verify(file, given, cache or default_folder(), Progress())
+    result = reproduce(file, given, cache or default_folder(), Progress())
     click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2) if as_json else result.as_text())
     if result.error is not None:
         raise error_from_dict(result.error)

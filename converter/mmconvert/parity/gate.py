@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 from mmconvert.parity.metric import OutputParity
 from mmwire.errors import ConvertError
@@ -103,24 +101,3 @@ def _require_least(output: OutputParity, metric: str, got: float, limit: float, 
             f"output {output.name!r}: {metric}: at least {limit:g} wanted, got {got:.3g}",
             hint,
         )
-
-
-def summarise(outputs: Sequence[OutputParity]) -> dict[str, Any]:
-    """Return the worst figure of each kind, rounded; None where there is none or it is infinite.
-
-    Errors are those of the floating-point outputs, where there are any.
-    """
-    floats = [output for output in outputs if output.equal_share is None] or outputs
-    agreements = [output.top1_agreement for output in outputs if output.top1_agreement is not None]
-    shares = [output.equal_share for output in outputs if output.equal_share is not None]
-    return {
-        "max_abs_error": _rounded(max(output.max_abs_error for output in floats)),
-        "relative_error": _rounded(max(output.relative_error for output in floats)),
-        "sqnr_db": _rounded(min(output.sqnr_db for output in floats)),
-        "top1_agreement": _rounded(min(agreements)) if agreements else None,
-        "equal_share": _rounded(min(shares)) if shares else None,
-    }
-
-
-def _rounded(value: float) -> float | None:
-    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -11,6 +11,7 @@ from mmconvert.feed import Array, Feed, join_feeds
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 
 RANDOM_ROWS = 32
+MAX_PARITY_ROWS = 128  # each is run one at a time, in TensorFlow and in LiteRT
 GOLDEN_ROWS = 8
 BATCH_ROWS = 8
 _OPEN_DIMENSION = 16  # what an open dimension other than the rows' is taken as

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mmconvert.outcome import describe_bytes, describe_parity
+from mmconvert.parity.summary import describe_parity
 from mmconvert.report.bars import MOST_ROWS, draw_latency, draw_ranges, draw_sensitivity
 from mmconvert.report.plane import draw_fidelity, draw_growth
-from mmconvert.report.quantity import percent
+from mmconvert.report.quantity import describe_bytes, percent
 from mmconvert.report.strip import draw_operations
 from mmconvert.report.style import STYLE
 from mmconvert.report.svg import NARROW, WIDE

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmconvert.outcome import describe_bytes
 from mmconvert.report.bars import kind_of
-from mmconvert.report.quantity import time_unit
+from mmconvert.report.quantity import describe_bytes, time_unit
 from mmconvert.report.svg import CHARACTER, Axis, Drawing
 
 _MOST_SQNR_DB = 100.0  # equal to within float32's rounding

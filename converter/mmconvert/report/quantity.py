@@ -46,3 +46,13 @@ def time_unit(search: Mapping[str, Any]) -> Time:
 def percent(share: float) -> str:
     """Return a share for people."""
     return f"{share:.2%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def describe_bytes(count: int) -> str:
+    """Return a size for people."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mmconvert.outcome import describe_bytes
 from mmconvert.report.bars import kind_of
-from mmconvert.report.quantity import percent, time_unit
+from mmconvert.report.quantity import describe_bytes, percent, time_unit
 
 Facts = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""Scoring: what a candidate costs in accuracy on the rows that choose."""
+"""Scoring: how much accuracy a candidate costs on the rows that choose."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from mmconvert.backends.litert.backend import LiteRTBackend
-from mmconvert.calibration.dataset import Split
+from mmconvert.calibration.split import Split
 from mmconvert.candidate.candidate import Candidate
 from mmconvert.feed import Array, Feed
 from mmconvert.parity.drop import drop_of_rows, kind_of_drop
-from mmconvert.parity.gate import require_quantized_parity, summarise
+from mmconvert.parity.gate import require_quantized_parity
 from mmconvert.parity.metric import are_probabilities, compare
 from mmconvert.parity.statistic import bootstrap_mean
+from mmconvert.parity.summary import summarise
 from mmwire.errors import ConvertError
 
 _FLOOR = 1e-9  # of a probability, before its logarithm
@@ -29,17 +30,17 @@ class Score:
         max_drop: Most accuracy that may be lost.
     """
 
-    def __init__(self, produced: LiteRTBackend, splits: dict[str, Split], float_file: Path, max_drop: float) -> None:
-        self._produced = produced
+    def __init__(self, litert: LiteRTBackend, splits: dict[str, Split], float_file: Path, max_drop: float) -> None:
+        self._litert = litert
         self._splits = splits
         self._max_drop = max_drop
-        self._reference = {name: produced.answer(float_file, name, split.feeds) for name, split in splits.items()}
+        self._reference = {name: litert.answer(float_file, name, split.feeds) for name, split in splits.items()}
 
     @property
     def kind(self) -> str:
-        """What the drop of these rows is, in words."""
+        """What the drop of these rows measures, in words."""
         name = next(iter(self._splits))
-        return kind_of_drop(self._reference[name], self._splits[name].answers)
+        return kind_of_drop(self._reference[name], self._splits[name].classes)
 
     @property
     def rows(self) -> int:
@@ -47,17 +48,16 @@ class Score:
         return sum(len(split.feeds) for split in self._splits.values())
 
     def judge(self, candidate: Candidate) -> None:
-        """Fill in what the candidate costs, and refuse it where that is too much.
+        """Fill in how much accuracy the candidate costs, and refuse it where that is too much.
 
         Raises:
             ConvertError: LiteRT refuses the file (``CONVERTER_FAILED``), or the child ended.
         """
-        assert candidate.path is not None
         first = next(iter(self._splits))
         for name, split in self._splits.items():
-            answers = self._produced.answer(candidate.path, name, split.feeds)
+            answers = self._litert.answer(candidate.file, name, split.feeds)
             outputs = compare(self._reference[name], answers)
-            drop = drop_of_rows(self._reference[name], answers, split.answers)
+            drop = drop_of_rows(self._reference[name], answers, split.classes)
             interval = bootstrap_mean(drop) if np.isfinite(drop).all() else None
             figures = summarise(outputs)
             if candidate.drop is None or (interval and interval.high > candidate.drop.high):
@@ -67,7 +67,7 @@ class Score:
             candidate.agreement = figures["top1_agreement"]
             candidate.kl = _divergence(self._reference[name], answers)
             if name == first:
-                candidate.flips = _flips(self._reference[name], answers, split.answers)
+                candidate.flips = _flips(self._reference[name], answers, split.classes)
             try:
                 require_quantized_parity(outputs, "int8", rows_are_real=True)
             except ConvertError as error:
@@ -79,21 +79,21 @@ class Score:
                 )
 
     def sqnr_db(self, path: Path, rows: int) -> float:
-        """Return the SQNR over some of the rows: cheap, and it tells small differences apart.
+        """Return the SQNR over some of the rows; it is cheap and shows small differences.
 
         Raises:
             ConvertError: LiteRT refuses the file (``CONVERTER_FAILED``), or the child ended.
         """
         worst = np.inf
         for name, split in self._splits.items():
-            answers = self._produced.answer(path, name, split.feeds[:rows])
+            answers = self._litert.answer(path, name, split.feeds[:rows])
             outputs = compare(self._reference[name][:rows], answers)
             worst = min(worst, *(output.sqnr_db for output in outputs))
         return float(worst)
 
 
 def _flips(reference: list[Feed], answers: list[Feed], classes: Array | None) -> list[dict[str, int | float]]:
-    """Return rows whose class a file changes, those first of which the float model was surest."""
+    """Return rows whose class a file changes, beginning with those of which the float model was surest."""
     found: list[dict[str, int | float]] = []
     for output in sorted(reference[0]):
         wanted, got = _scores(reference, output), _scores(answers, output)

@@ -1,4 +1,4 @@
-"""Which operations cost the accuracy: each alone back in floating point, then the worst of them together."""
+"""Which operations cost the accuracy: each is tried alone in floating point, then the worst of them together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mmconvert.search.score import Score
 from mmwire.errors import ConvertError
 
 _ROWS = 32
+_EQUAL_DB = 200.0  # stands for equal, whose SQNR is infinite
 _HEAVY = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_2D_TRANSPOSE", "BATCH_MATMUL")
 _SHAPES_ONLY = ("RESHAPE", "SHAPE", "STRIDED_SLICE", "PACK", "SQUEEZE", "EXPAND_DIMS")
 
@@ -40,24 +41,23 @@ def scan(
     most: int,
     make: Callable[[Recipe], Candidate],
     score: Score,
-    on_step: Callable[[], None],
+    on_done: Callable[[], None],
 ) -> list[Sensitivity]:
-    """Return the operations by what keeping each alone in floating point gains, the most first."""
-    assert base.path is not None
-    before = min(score.sqnr_db(base.path, _ROWS), 200.0)
+    """Return the operations, beginning with the one that gains most when it alone stays in floating point."""
+    before = min(score.sqnr_db(base.file, _ROWS), _EQUAL_DB)
     found = []
     for operation in _worth_trying(operations)[:most]:
         try:
             made = make(base.recipe.keeping_float([operation["output"]]))
             if made.path is not None:
-                after = min(score.sqnr_db(made.path, _ROWS), 200.0)
+                after = min(score.sqnr_db(made.path, _ROWS), _EQUAL_DB)
                 found.append(
                     Sensitivity(operation["op"], operation["output"], round(after, 2), round(after - before, 2))
                 )
         except ConvertError:
-            continue  # one that cannot stand alone in floating point is none to revert
+            continue  # an operation that cannot stand alone in floating point cannot be reverted
         finally:
-            on_step()
+            on_done()
     return sorted(found, key=lambda item: -item.gain_db)
 
 

@@ -1,4 +1,4 @@
-"""What is converted, as stage inspect found it."""
+"""The model that is converted, as stage inspect found it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mmconvert.source.signature import Signature
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One model, read and found convertible as far as that can be told without TensorFlow.
+    """One model that, as far as can be told without TensorFlow, can be converted.
 
     Attributes:
-        given: What the user named: a SavedModel or a Keras file.
-        folder: The SavedModel: what was given, or what a Keras file was exported to.
+        folder: The SavedModel: the one that was given, or the one that a Keras file was exported to.
         model: The bytes of its ``saved_model.pb``.
-        digest: SHA-256 over what was given.
-        repairs: What exporting a Keras file took.
+        stamp: Sizes and times of the files that were given.
+        digest: SHA-256 over the files that were given.
+        labels: One for each class; empty where there are none.
+        repairs: What was mended to export a Keras file.
     """
 
-    given: Path
     folder: Path
     model: bytes
     stamp: Stamp
@@ -31,7 +31,3 @@ class Subject:
     signatures: tuple[Signature, ...]
     labels: list[str]
     repairs: list[str]
-
-    def signature(self, name: str) -> Signature:
-        """Return one of the signatures that are converted."""
-        return next(signature for signature in self.signatures if signature.name == name)

@@ -2,138 +2,121 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from mmconvert.backends.litert.backend import LiteRTBackend
-from mmconvert.backends.tensorflow.backend import FloatModel, TensorFlowBackend
-from mmconvert.calibration.dataset import Dataset, require_usable
+from mmconvert.calibration.dataset import require_usable
+from mmconvert.conversion import Conversion, Equivalence
 from mmconvert.feed import Feed
-from mmconvert.outcome import describe_parity
-from mmconvert.parity.gate import require_comparable, require_float_parity, summarise
+from mmconvert.parity.gate import require_comparable, require_float_parity
 from mmconvert.parity.metric import OutputParity, compare
-from mmconvert.parity.rows import batch_feed, random_feeds
+from mmconvert.parity.rows import MAX_PARITY_ROWS, batch_feed, random_feeds
+from mmconvert.parity.summary import describe_parity, summarise
 from mmconvert.source.signature import Signature
-from mmconvert.source.subject import Subject
 from mmconvert.verdict import require_weights
+from mmconvert.workshop import Workshop
 from mmwire.errors import ConvertError
 
-MAX_PARITY_ROWS = 128  # each is run one at a time, in TensorFlow and in LiteRT
 _STEPS = 3
 
 
-@dataclass(slots=True)
-class Equivalence:
-    """What the gate found.
+def run(conversion: Conversion, workshop: Workshop) -> Conversion:
+    """Return the conversion with the equivalence of its float model.
 
-    Attributes:
-        parity: Figures over the rows that were held to the limits.
-        rows: By signature, rows with TensorFlow's answers: what later stages compare with.
-    """
-
-    evidence: list[str] = field(default_factory=list)
-    parity: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, tuple[list[Feed], list[Feed]]] = field(default_factory=dict)
-
-    def note(self, line: str) -> None:
-        """Add a line of evidence; what is found again is not said again."""
-        if line not in self.evidence:
-            self.evidence.append(line)
-
-
-def require_equivalence(
-    subject: Subject, model: FloatModel, original: TensorFlowBackend, produced: LiteRTBackend, dataset: Dataset | None
-) -> Equivalence:
-    """Compare the float model with TensorFlow: random rows, real ones where there are any, a batch, and two steps.
-
-    Real rows are then the measure: a random one may stand where a comparison or a sort tips over by rounding.
+    It is compared with TensorFlow on random rows, on real ones where there are any, on a batch, and over some steps
+    where it keeps state. Real rows then decide: rounding may tip a comparison or a sort over on a random one.
 
     Raises:
         ConvertError: ``PARITY_FAILED``; ``CONVERTER_FAILED``: weights are missing, LiteRT refuses;
             ``CALIBRATION_INVALID``: TensorFlow refuses a real row; or a child ended.
     """
-    require_weights(produced.describe(model.path)["census"], model.variable_elements)
-    found = Equivalence()
-    trial = _Trial(model, original, produced, found, len(subject.signatures) > 1)
+    workshop.progress.on_step("comparing the float model with TensorFlow")
+    subject, model, dataset = conversion.subject, conversion.model, conversion.dataset
+    require_weights(workshop.litert.describe(model.path)["census"], model.variable_elements)
+    trial = _Trial(conversion, workshop)
     random: list[OutputParity] = []
     for signature in subject.signatures:
         try:
-            random += trial.run(signature, random_feeds(signature))
+            random += trial.compare(signature, random_feeds(signature))
         except ConvertError as error:
             if dataset is None or error.code != "SAVED_MODEL_INVALID":
                 raise
-            found.evidence.append(f"random rows were left out: {error.message}")
+            trial.evidence.append(f"random rows were left out: {error.message}")
     if random:
         (require_float_parity if dataset is None else require_comparable)(random)
-        trial.tell("random", random)
+        trial.conclude("random", random)
     if dataset is not None:
         real: list[OutputParity] = []
         for signature in subject.signatures:
             rows = dataset.signatures[signature.name]
-            require_usable(rows, signature, partial(original.refusals, signature.name))
-            feeds = rows.held_out.feeds
-            real += trial.run(signature, feeds[:MAX_PARITY_ROWS])
+            require_usable(rows, signature, partial(workshop.tensorflow.refusals, subject, signature.name))
+            real += trial.compare(signature, rows.held_out.feeds[:MAX_PARITY_ROWS])
         require_float_parity(real)
-        trial.tell("calibration", real)
+        trial.conclude("calibration", real)
     if model.keeps_state:
-        _require_equal_steps(subject, model, original, produced)
-        found.evidence.append(f"the model keeps state: equal from its first step, and over {_STEPS} steps in a row")
-    return found
+        _require_equal_steps(conversion, workshop)
+        trial.evidence.append(f"the model keeps state: equal from its first step, and over {_STEPS} steps in a row")
+    return conversion.adding(*trial.evidence, equivalence=Equivalence(trial.parity, trial.rows))
 
 
 class _Trial:
-    """Runs the same rows through both and notes what came of it."""
+    """Runs the same rows through the original and the float model, and notes what it sees."""
 
-    def __init__(
-        self,
-        model: FloatModel,
-        original: TensorFlowBackend,
-        produced: LiteRTBackend,
-        found: Equivalence,
-        names_signatures: bool,
-    ) -> None:
-        self._model = model
-        self._original = original
-        self._produced = produced
-        self._found = found
-        self._names_signatures = names_signatures
+    def __init__(self, conversion: Conversion, workshop: Workshop) -> None:
+        self._conversion = conversion
+        self._workshop = workshop
         self._batches: set[int] = set()
-        self._rows = 0
+        self._count = 0
+        self.evidence: list[str] = []
+        self.parity: dict[str, object] = {}
+        self.rows: dict[str, tuple[list[Feed], list[Feed]]] = {}
 
-    def run(self, signature: Signature, rows: list[Feed]) -> list[OutputParity]:
-        rows, wanted = self._original.answer(signature.name, rows)
-        self._found.rows[signature.name] = (rows, wanted)
-        got = self._produced.answer(self._model.path, signature.name, rows)
-        self._rows = len(rows)
+    def compare(self, signature: Signature, rows: list[Feed]) -> list[OutputParity]:
+        """Compare the answers to rows one at a time and, where the signature takes batches, to one batch of them."""
+        subject, path = self._conversion.subject, self._conversion.model.path
+        tensorflow, litert = self._workshop.tensorflow, self._workshop.litert
+        rows, wanted = tensorflow.answer(subject, signature.name, rows)
+        self.rows[signature.name] = (rows, wanted)
+        got = litert.answer(path, signature.name, rows)
+        self._count = len(rows)
         self._batches.add(1)
         batch = batch_feed(signature, rows)
         wanted = list(wanted)
         if batch is not None:
             try:
-                wanted += self._original.answer(signature.name, [batch])[1]
-                got += self._produced.answer(self._model.path, signature.name, [batch])
+                wanted += tensorflow.answer(subject, signature.name, [batch])[1]
+                got += litert.answer(path, signature.name, [batch])
                 self._batches.add(len(next(iter(batch.values()))))
             except ConvertError as error:
                 del wanted[len(got) :]
-                if error.code == "CONVERTER_FAILED":
-                    self._found.note(f"takes one row at a time, whatever its signature says: {error.message}")
-                elif error.code != "SAVED_MODEL_INVALID":
-                    raise
-        return compare(wanted, got, f"{signature.name}/" if self._names_signatures else "")
+                self._note_refused_batch(error)
+        return compare(wanted, got, f"{signature.name}/" if len(subject.signatures) > 1 else "")
 
-    def tell(self, kind: str, outputs: list[OutputParity]) -> None:
-        figures = {"rows": self._rows, "inputs": kind, "batches": sorted(self._batches), **summarise(outputs)}
-        self._found.parity = figures
-        self._found.evidence.append(f"float model: {describe_parity(figures)}")
+    def _note_refused_batch(self, error: ConvertError) -> None:
+        """Note that only LiteRT refuses batches; a batch that TensorFlow refuses too says nothing.
+
+        Raises:
+            ConvertError: It has another cause.
+        """
+        if error.code == "SAVED_MODEL_INVALID":
+            return
+        if error.code != "CONVERTER_FAILED":
+            raise error
+        line = f"takes one row at a time, whatever its signature says: {error.message}"
+        if line not in self.evidence:
+            self.evidence.append(line)
+
+    def conclude(self, kind: str, outputs: list[OutputParity]) -> None:
+        """Keep the figures of the rows compared since the last conclusion."""
+        figures = {"rows": self._count, "inputs": kind, "batches": sorted(self._batches), **summarise(outputs)}
+        self.parity = figures
+        self.evidence.append(f"float model: {describe_parity(figures)}")
         self._batches = set()
 
 
-def _require_equal_steps(
-    subject: Subject, model: FloatModel, original: TensorFlowBackend, produced: LiteRTBackend
-) -> None:
+def _require_equal_steps(conversion: Conversion, workshop: Workshop) -> None:
+    subject = conversion.subject
     for signature in subject.signatures:
         rows = random_feeds(signature)[-_STEPS:]
-        rows, wanted = original.answer(signature.name, rows, resets=False)
-        got = produced.answer(model.path, signature.name, rows, resets=False)
+        rows, wanted = workshop.tensorflow.answer(subject, signature.name, rows, resets=False)
+        got = workshop.litert.answer(conversion.model.path, signature.name, rows, resets=False)
         require_float_parity(compare(wanted, got, "after some steps, "))

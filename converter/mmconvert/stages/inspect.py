@@ -1,11 +1,8 @@
-"""Stage inspect: what is there, what of it is converted, and what can be refused at once."""
+"""Stage inspect: the model is read without TensorFlow; a model that cannot be converted is refused at once."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mmconvert.backends.process.worker import Worker
-from mmconvert.cache import Cache, read_json, write_json
+from mmconvert.conversion import Conversion
 from mmconvert.job import Job
 from mmconvert.source.folder import (
     KERAS_SUFFIXES,
@@ -19,36 +16,33 @@ from mmconvert.source.folder import (
 from mmconvert.source.inspection import Inspection, inspect, require_portable
 from mmconvert.source.signature import Signature, choose_signatures, require_convertible
 from mmconvert.source.subject import Subject
+from mmconvert.workshop import Workshop
 from mmwire.errors import ClientError
 
-_FOLDER, _FACTS_FILE = "saved_model", "facts.json"
+_SIDES = 2  # of a single score: what it says no to, and what it says yes to
 
 
-def inspect_source(job: Job, worker: Worker, cache: Cache, versions: dict[str, str], evidence: list[str]) -> Subject:
-    """Read what is to be converted; a Keras file is exported to a SavedModel first.
+def run(conversion: Conversion, workshop: Workshop) -> Conversion:
+    """Return the conversion with its subject; a Keras file is exported to a SavedModel first.
 
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``: damaged, no signature, types or ranks that cannot be served, Python code.
-        RequestError: ``SIGNATURE_NOT_FOUND``, ``--signature`` names none.
-        ClientError: ``USAGE``, the labels do not fit.
+        RequestError: ``SIGNATURE_NOT_FOUND``: the model has no signature of the name given with ``--signature``.
+        ClientError: ``USAGE``: the labels do not fit.
     """
-    folder, repairs = job.source, list[str]()
-    stamp, digest = None, ""
-    if job.source.suffix in KERAS_SUFFIXES and job.source.is_file():
+    job = conversion.job
+    workshop.progress.on_step(str(job.source))
+    is_keras = job.source.suffix in KERAS_SUFFIXES and job.source.is_file()
+    if is_keras:
         require_keras_file(job.source)
-        stamp = take_stamp(job.source)
-        digest = tree_digest(job.source, stamp)
-
-        def export(place: Path) -> None:
-            answer = worker.call("export", file=str(job.source.resolve()), folder=str(place / _FOLDER))
-            write_json(place / _FACTS_FILE, answer["repairs"])
-
-        place = cache.get("export", [digest, versions], export)
-        folder, repairs = place / _FOLDER, read_json(place / _FACTS_FILE)
-    model = read_model(folder)
-    if stamp is None:
-        stamp = take_stamp(folder)
-        digest = tree_digest(folder, stamp)
+    else:
+        model = read_model(job.source)
+    stamp = take_stamp(job.source)
+    digest = tree_digest(job.source, stamp)
+    folder, repairs = job.source, list[str]()
+    if is_keras:
+        folder, repairs = workshop.tensorflow.export(job.source, digest)
+        model = read_model(folder)
     inspection = inspect(model)
     require_variables(folder, {op for ops in inspection.ops.values() for op in ops})
     signatures = choose_signatures(inspection.signatures, job.signature)
@@ -56,12 +50,11 @@ def inspect_source(job: Job, worker: Worker, cache: Cache, versions: dict[str, s
         require_convertible(signature)
         require_portable(inspection, signature)
     labels = find_labels(job.source, job.labels)
-    evidence += _tell(inspection, signatures)
-    evidence += _check_labels(job, signatures[0], labels)
-    return Subject(job.source, folder, model, stamp, digest, inspection, signatures, labels, repairs)
-
-
-_SIDES = 2  # of a single score: what it says no to, and what it says yes to
+    return conversion.adding(
+        *_tell(inspection, signatures),
+        *_check_labels(job, signatures[0], labels),
+        subject=Subject(folder, model, stamp, digest, inspection, signatures, labels, repairs),
+    )
 
 
 def _tell(inspection: Inspection, signatures: tuple[Signature, ...]) -> list[str]:

@@ -3,68 +3,98 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmconvert.backends.litert.backend import LiteRTBackend
-from mmconvert.calibration.dataset import Dataset
-from mmconvert.candidate.candidate import Candidate
+from mmconvert.backends.litert.tensor_type import QUANTIZED_TYPES
+from mmconvert.conversion import Conversion, Product
 from mmconvert.feed import Feed
 from mmconvert.pack.seal import seal
 from mmconvert.parity.rows import golden_feeds
-from mmconvert.source.subject import Subject
-from mmconvert.stages.verify import Verification
+from mmconvert.verdict import decide
+from mmconvert.workshop import Workshop
 from mmwire.errors import ConvertError
 
 _CHECKED_ROWS = 4
 
 
-def pack(
-    candidate: Candidate,
-    subject: Subject,
-    produced: LiteRTBackend,
-    dataset: Dataset | None,
-    verification: Verification,
-    facts: dict[str, Any],
-    workspace: Path,
-) -> bytes:
-    """Return the packed file.
+def run(conversion: Conversion, workshop: Workshop) -> Conversion:
+    """Return the conversion with the packed file as its product.
 
     Raises:
-        ConvertError: ``CONVERTER_FAILED``, ``PARITY_FAILED``: packing changed an answer.
+        ConvertError: ``CONVERTER_FAILED``; ``PARITY_FAILED``: packing changed an answer.
     """
-    assert candidate.path is not None
-    feeds = {
-        signature.name: golden_feeds(
-            signature, [] if dataset is None else dataset.signatures[signature.name].calibration.feeds
-        )
-        for signature in subject.signatures
+    workshop.progress.on_step("writing goldens, labels, provenance and digest into the file")
+    candidate, verification = conversion.candidate, conversion.verification
+    verdict, reason = decide(verification.census)
+    provenance = describe_origin(conversion, workshop, conversion.model.repairs) | {
+        "verdict": verdict,
+        "parity": verification.parity,
+        "drop": verification.drop.as_dict() if verification.drop else None,
+        "recipe": {
+            "recipe": candidate.recipe.name,
+            "kept_float": list(candidate.recipe.kept_float),
+            "is_static": candidate.is_static,
+        },
     }
-    has_integers = any(verification.census["weights"].get(kind) for kind in ("INT8", "INT4"))
+    feeds = _golden_feeds(conversion)
     packed = seal(
-        candidate.path.read_bytes(),
-        subject.labels,
-        facts,
-        goldens=_record(produced, candidate.path, feeds, has_integers),
+        candidate.file.read_bytes(),
+        conversion.subject.labels,
+        provenance,
+        goldens=_record(conversion, workshop, feeds),
         io_facts={"signatures": verification.signatures, "batches": verification.batches},
         recipe=json.loads(json.dumps(candidate.recipe.rules)),
     )
-    path = workspace / "packed.tflite"
+    path = workshop.folder / "packed.tflite"
     path.write_bytes(packed)
+    _require_same_answers(candidate.file, path, feeds, workshop)
+    operations = tuple(workshop.litert.describe(path)["operations"])
+    notes: list[str] = []
+    if conversion.search is not None:
+        reason = f"{reason}; {conversion.search['reason']}"
+        notes = conversion.search["notes"]
+    return conversion.adding(*notes, product=Product(packed, len(packed), verdict, reason, provenance, operations))
+
+
+def describe_origin(conversion: Conversion, workshop: Workshop, repairs: Sequence[str]) -> dict[str, Any]:
+    """Return what the provenance of every product says: what it was made of, and with which tools."""
+    subject, dataset = conversion.subject, conversion.dataset
+    return {
+        "source_digest": subject.digest,
+        "signatures": [signature.name for signature in subject.signatures],
+        "quantize": conversion.job.quantize,
+        "calibration": {"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
+        "versions": dict(workshop.versions),
+        "repairs": [*subject.repairs, *repairs],
+    }
+
+
+def _golden_feeds(conversion: Conversion) -> dict[str, list[Feed]]:
+    dataset = conversion.dataset
+    return {
+        signature.name: golden_feeds(
+            signature, [] if dataset is None else dataset.signatures[signature.name].calibration.feeds
+        )
+        for signature in conversion.subject.signatures
+    }
+
+
+def _record(conversion: Conversion, workshop: Workshop, feeds: dict[str, list[Feed]]) -> bytes:
+    has_integers = any(conversion.verification.census["weights"].get(kind) for kind in QUANTIZED_TYPES)
+    try:
+        return workshop.litert.record_goldens(conversion.candidate.file, feeds, has_integers)
+    except ConvertError:
+        return b""  # the model refuses made-up rows: there is nothing to replay
+
+
+def _require_same_answers(before: Path, after: Path, feeds: dict[str, list[Feed]], workshop: Workshop) -> None:
     for name, rows in feeds.items():
         try:
-            before = produced.answer(candidate.path, name, rows[:_CHECKED_ROWS])
+            answers = workshop.litert.answer(before, name, rows[:_CHECKED_ROWS])
         except ConvertError:
-            continue  # made-up rows that the model refuses
-        after = produced.answer(path, name, rows[:_CHECKED_ROWS])
-        for wanted, got in zip(before, after, strict=True):
+            continue  # the model refuses made-up rows
+        for wanted, got in zip(answers, workshop.litert.answer(after, name, rows[:_CHECKED_ROWS]), strict=True):
             if any(wanted[key].tobytes() != got[key].tobytes() for key in wanted):
                 raise ConvertError("PARITY_FAILED", "packing changed what the file answers", "this is a bug; report it")
-    return packed
-
-
-def _record(produced: LiteRTBackend, path: Path, feeds: dict[str, list[Feed]], has_integers: bool) -> bytes:
-    try:
-        return produced.record_goldens(path, feeds, has_integers)
-    except ConvertError:
-        return b""  # made-up rows that the model refuses: there is nothing to replay

@@ -1,4 +1,4 @@
-"""LiteRT and the quantizer, asked from here."""
+"""LiteRT and litert-quantizer, as the stages ask them."""
 
 from __future__ import annotations
 
@@ -15,67 +15,60 @@ _MODEL_FILE, _FACTS_FILE = "model.tflite", "facts.json"
 
 
 class LiteRTBackend:
-    """What becomes of a float model without TensorFlow.
+    """Makes, runs, times and weighs ``.tflite`` files.
 
     Args:
         worker: The child process that runs models and quantizes.
-        scale: One that does nothing but weigh; its memory is not that of models run before.
-        versions: Of the tools; another one makes other results.
+        scale: Another child that only weighs models: memory left by models that ran before must not count.
+        folder: Private folder for what travels to and from the children.
+        versions: Of the tools; other versions make other results.
     """
 
-    def __init__(
-        self, worker: Worker, scale: Worker, cache: Cache, workspace: Path, versions: dict[str, str], keeps_state: bool
-    ) -> None:
+    def __init__(self, worker: Worker, scale: Worker, cache: Cache, folder: Path, versions: Mapping[str, str]) -> None:
         self._worker = worker
         self._scale = scale
         self._cache = cache
-        self._workspace = workspace
+        self._folder = folder
         self._versions = versions
-        self._keeps_state = keeps_state
 
     def describe(self, model: Path) -> dict[str, Any]:
-        """Return census, operations and delegate partitions of a file.
+        """Return census, operations, signatures and delegate partitions of a file.
 
         Raises:
-            ConvertError: ``CONVERTER_FAILED``, LiteRT refuses the file; or the child ended.
+            ConvertError: ``CONVERTER_FAILED``: LiteRT refuses the file; or the child ended.
         """
         return self._worker.call("describe", model=str(model))
 
-    def answer(
-        self, model: Path, signature: str, feeds: Sequence[Feed], resets: bool = True, plain: bool = False
-    ) -> list[Feed]:
-        """Return what a file answers to feeds; ``plain`` leaves the delegate's kernels out.
+    def answer(self, model: Path, signature: str, feeds: Sequence[Feed], resets: bool = True) -> list[Feed]:
+        """Return what a file answers to feeds.
+
+        Args:
+            model: The file.
+            signature: The signature that is called.
+            feeds: Rows or batches.
+            resets: Whether a model with state starts each feed as it was loaded.
 
         Raises:
-            ConvertError: ``CONVERTER_FAILED``, LiteRT refuses the file or the feeds; or the child ended.
+            ConvertError: ``CONVERTER_FAILED``: LiteRT refuses the file or the feeds; or the child ended.
         """
-        question = self._workspace / f"question-{digest_feeds(feeds)[:16]}.npz"
+        question = self._folder / f"question-{digest_feeds(feeds)[:16]}.npz"
         if not question.exists():
             save_feeds(question, feeds)
-        output = self._workspace / "produced.npz"
+        output = self._folder / "answers.npz"
         self._worker.call(
-            "run",
-            model=str(model),
-            signature=signature,
-            feeds=str(question),
-            output=str(output),
-            resets=resets and self._keeps_state,
-            plain=plain,
+            "answer", model=str(model), signature=signature, feeds=str(question), output=str(output), resets=resets
         )
         return load_feeds(output)
 
     def measure_ranges(self, model: Path, recipe: list[dict[str, Any]], feeds: Mapping[str, list[Feed]]) -> Any:
-        """Return the ranges of the tensors over the feeds, by signature, and how they grew.
+        """Return the ranges of the tensors over the feeds of every signature, and how they grew.
 
         Raises:
-            ConvertError: ``CONVERTER_FAILED``, the library cannot walk the graph; or the child ended.
+            ConvertError: ``CONVERTER_FAILED``: litert-quantizer cannot walk the graph; or the child ended.
         """
 
         def make(place: Path) -> None:
-            files = {}
-            for index, (name, rows) in enumerate(feeds.items()):
-                files[name] = str(self._workspace / f"ranges-{index}.npz")
-                save_feeds(Path(files[name]), rows)
+            files = self._save(feeds, "ranges")
             write_json(place / _FACTS_FILE, self._worker.call("ranges", model=str(model), recipe=recipe, feeds=files))
 
         digests = {name: digest_feeds(rows) for name, rows in feeds.items()}
@@ -86,13 +79,12 @@ class LiteRTBackend:
         """Return the model quantized by a recipe.
 
         Raises:
-            ConvertError: ``OP_UNSUPPORTED``, the library has no form for it; or the child ended.
+            ConvertError: ``OP_UNSUPPORTED``: litert-quantizer has no form for it; or the child ended.
         """
 
         def make(place: Path) -> None:
-            self._worker.call(
-                "candidate", model=str(model), recipe=recipe, ranges=ranges, output=str(place / _MODEL_FILE)
-            )
+            output = str(place / _MODEL_FILE)
+            self._worker.call("candidate", model=str(model), recipe=recipe, ranges=ranges, output=output)
 
         key = [file_digest(model), recipe, ranges, self._versions]
         return self._cache.get("candidate", key, make) / _MODEL_FILE
@@ -101,7 +93,7 @@ class LiteRTBackend:
         """Return the model with this share of the weights of its 1x1 convolutions left out.
 
         Raises:
-            ConvertError: ``OP_UNSUPPORTED``, it has no such convolution; or the child ended.
+            ConvertError: ``OP_UNSUPPORTED``: it has no such convolution; or the child ended.
         """
 
         def make(place: Path) -> None:
@@ -110,28 +102,32 @@ class LiteRTBackend:
         return self._cache.get("pruned", [file_digest(model), share, self._versions], make) / _MODEL_FILE
 
     def measure_latency(self, models: Mapping[str, Path], rounds: int, rows: int = 1) -> dict[str, list[float]]:
-        """Return the milliseconds of one run in each of some interleaved rounds, by model.
+        """Return, for each model, the milliseconds of one run in each of some interleaved rounds.
 
         Raises:
-            ConvertError: ``CONVERTER_FAILED``, one of them refuses so many rows; or the child ended.
+            ConvertError: ``CONVERTER_FAILED``: a model refuses so many rows; or the child ended.
         """
         files = {name: str(path) for name, path in models.items()}
         return self._worker.call("time", models=files, rounds=rounds, rows=rows)
 
     def measure_memory(self, models: Mapping[str, Path]) -> dict[str, int | None]:
-        """Return the bytes of memory that each model needs of its own; None where it does not survive being run."""
+        """Return the bytes of memory that each model needs of its own; None where running it kills the process."""
         return self._scale.call("weigh", models={name: str(path) for name, path in models.items()})
 
     def record_goldens(self, model: Path, feeds: Mapping[str, list[Feed]], has_integers: bool) -> bytes:
-        """Return the goldens of a file as they are packed.
+        """Return the goldens of a file, packed.
 
         Raises:
-            ConvertError: ``CONVERTER_FAILED``, LiteRT refuses the feeds; or the child ended.
+            ConvertError: ``CONVERTER_FAILED``: LiteRT refuses the feeds; or the child ended.
         """
-        files = {}
-        for index, (name, rows) in enumerate(feeds.items()):
-            files[name] = str(self._workspace / f"golden-{index}.npz")
-            save_feeds(Path(files[name]), rows)
-        output = self._workspace / "golden.bin"
+        files, output = self._save(feeds, "golden"), self._folder / "golden.bin"
         self._worker.call("goldens", model=str(model), feeds=files, has_integers=has_integers, output=str(output))
         return output.read_bytes()
+
+    def _save(self, feeds: Mapping[str, list[Feed]], stem: str) -> dict[str, str]:
+        """Write the feeds of each signature to a file of its own; return the files by signature."""
+        files = {}
+        for index, (name, rows) in enumerate(feeds.items()):
+            files[name] = str(self._folder / f"{stem}-{index}.npz")
+            save_feeds(Path(files[name]), rows)
+        return files

@@ -1,4 +1,4 @@
-"""Counting what is in a ``.tflite``: operations, their types, weights. The file says what it is, not its name.
+"""Counting what a ``.tflite`` holds: operations, their types, weights.
 
 Source: the TFLite schema, version 3, as ``ai_edge_litert.schema_py_generated`` reads it.
 """
@@ -10,9 +10,10 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from mmconvert.backends.litert.tensor_type import FLOAT_TYPES
+
 _OPS = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES = {number: name for name, number in vars(schema.TensorType).items() if not name.startswith("_")}
-_FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 _HEAVY_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
 _EDGE_OPS = ("QUANTIZE", "DEQUANTIZE", "CAST")  # they bring data in or out of int8 and compute nothing
 
@@ -45,7 +46,7 @@ def take_census(content: bytes) -> dict[str, Any]:
             kinds = _kinds_given(operator, tensors)
             if name in _EDGE_OPS:
                 edge_ops += 1
-            elif any(kind in _FLOATS for kind in kinds):
+            elif any(kind in FLOAT_TYPES for kind in kinds):
                 float_ops[name] = float_ops.get(name, 0) + 1
             elif name in _HEAVY_OPS and "INT16" in kinds:
                 int16_ops += 1

@@ -1,4 +1,4 @@
-"""The child process with LiteRT: what a produced ``.tflite`` holds, and what it answers.
+"""The child process with LiteRT: tells what a ``.tflite`` holds and answers, and makes other forms of it.
 
 Run as ``python -m mmconvert.backends.litert.child``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 
 from mmconvert.backends.litert import quantizer
 from mmconvert.backends.litert.census import list_operations, take_census
@@ -21,10 +21,11 @@ from mmconvert.backends.process.serve import serve
 from mmconvert.feed import load_feeds, save_feeds
 from mmwire.errors import ConvertError
 from mmwire.golden import pack_goldens
+from mmwire.tflite import ModelState, outline
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the census of a model file, its operations and the pieces that the delegate cuts it into."""
+    """Reply with the census of a model file, its operations, signatures and delegate partitions."""
     content = Path(request["model"]).read_bytes()
     return {
         "census": take_census(content),
@@ -34,40 +35,40 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Write what a model answers to each feed, in float: quantized inputs and outputs are scaled here.
 
-    A model that keeps state starts anew for each feed, unless told otherwise. ``plain`` leaves the delegate out.
+    A model with state starts each feed as it was loaded, unless told otherwise.
     """
     path, signature = request["model"], request["signature"]
-    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if request.get("plain") else OpResolverType.AUTO
+    starts_anew = request["resets"] and outline(Path(path).read_bytes()).state is not ModelState.NONE
     runner = None
     outputs = []
     for feed in load_feeds(Path(request["feeds"])):
-        if runner is None or request["resets"]:
-            interpreter = Interpreter(model_path=path, num_threads=1, experimental_op_resolver_type=resolver)
+        if runner is None or starts_anew:
+            interpreter = Interpreter(model_path=path, num_threads=1)
             runner = interpreter.get_signature_runner(signature)
             takes, gives = runner.get_input_details(), runner.get_output_details()
-        answer = runner(**{name: to_model(feed[name], takes[name]) for name in takes})
-        outputs.append({name: from_model(array, gives[name]) for name, array in answer.items()})
+        given = runner(**{name: to_model(feed[name], takes[name]) for name in takes})
+        outputs.append({name: from_model(array, gives[name]) for name, array in given.items()})
     save_feeds(Path(request["output"]), outputs)
     return {}
 
 
 def measure_ranges(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the ranges of a float model's tensors over the feeds, a file a signature."""
+    """Reply with the ranges of a float model's tensors over the feeds, one file for each signature."""
     feeds = {name: load_feeds(Path(path)) for name, path in request["feeds"].items()}
     return quantizer.calibrate(Path(request["model"]), request["recipe"], feeds)
 
 
-def quantize(request: dict[str, Any]) -> dict[str, Any]:
+def make_candidate(request: dict[str, Any]) -> dict[str, Any]:
     """Write the model quantized by a recipe."""
     content = quantizer.quantize(Path(request["model"]), request["recipe"], request["ranges"])
     Path(request["output"]).write_bytes(content)
     return {}
 
 
-def prune_weights(request: dict[str, Any]) -> dict[str, Any]:
+def make_pruned(request: dict[str, Any]) -> dict[str, Any]:
     """Write the model with a share of the weights of its 1x1 convolutions left out."""
     content = prune(Path(request["model"]).read_bytes(), request["share"])
     Path(request["output"]).write_bytes(content)
@@ -75,18 +76,18 @@ def prune_weights(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def time_models(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the latency of models in interleaved rounds."""
+    """Reply with the latency of models in interleaved rounds."""
     models = {name: Path(path) for name, path in request["models"].items()}
     return measure_latency(models, request["rounds"], request["rows"])
 
 
 def weigh_models(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer with the memory that each model needs of its own."""
+    """Reply with the memory that each model needs of its own."""
     return dict(measure_memory({name: Path(path) for name, path in request["models"].items()}))
 
 
 def record_goldens(request: dict[str, Any]) -> dict[str, Any]:
-    """Write the goldens of a model over the feeds, a file a signature; answers with how many there are."""
+    """Write the goldens of a model over the feeds, one file for each signature; reply with their number."""
     model = Path(request["model"])
     goldens = [
         golden
@@ -98,20 +99,20 @@ def record_goldens(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def explain(step: str, error: BaseException) -> ConvertError:
-    """Return the error for what LiteRT raised."""
+    """Return the error for an exception of LiteRT."""
     text = " ".join(str(error).split())
     return ConvertError("CONVERTER_FAILED", f"LiteRT cannot run the converted model: {text[:240]}")
 
 
 def main() -> None:
-    """Serve the steps until the parent closes the pipe."""
+    """Do steps until the parent closes the pipe."""
     serve(
         {
             "describe": describe,
-            "run": run,
+            "answer": answer,
             "ranges": measure_ranges,
-            "candidate": quantize,
-            "prune": prune_weights,
+            "candidate": make_candidate,
+            "prune": make_pruned,
             "time": time_models,
             "weigh": weigh_models,
             "goldens": record_goldens,

@@ -1,23 +1,31 @@
-"""How a child process ended, as an error for the user."""
+"""Why a step failed for want of memory, and how a child process ended, as errors for the user."""
 
 from __future__ import annotations
 
 import re
 import signal
 
-from mmconvert.backends.process.serve import out_of_memory
 from mmwire.errors import ConvertError
 
-# What the C++ runtime, the loader and the kernel say when the address space is used up.
+# What the C++ runtime, the loader, the kernel and TensorFlow say when the address space is used up.
 OUT_OF_MEMORY = re.compile(
     r"bad_alloc|cannot allocate memory|out of memory|failed to map segment|memoryerror|resource temporarily unavailable"
     r"|resource exhausted|allocation failed|pthread_create\(\) failed",
     re.IGNORECASE,
 )
 _HINTS = {
-    "quantize": "TensorFlow's calibrator crashes on some control flow; --quantize dynamic or float32 does without it",
-    "float": "TensorFlow's converter crashes on this model; full TensorFlow would be needed to run it",
+    "quantize": "TensorFlow's calibrator crashes on some control flow; use --quantize dynamic or float32 instead",
+    "convert": "TensorFlow's converter crashes on this model; only full TensorFlow can run it",
 }
+
+
+def out_of_memory(step: str) -> ConvertError:
+    """Return the error of a step that passed its memory limit."""
+    return ConvertError(
+        "CONVERTER_LIMIT",
+        f"the step {step!r} needs more memory than its limit allows",
+        "allow more with --memory-limit MB, or convert on a larger machine",
+    )
 
 
 def explain_death(step: str, return_code: int, chatter: str) -> ConvertError:
@@ -39,7 +47,7 @@ def explain_death(step: str, return_code: int, chatter: str) -> ConvertError:
         name = signal.Signals(number).name if number in signal.valid_signals() else "unknown"
         hint = _HINTS.get(step, "")
         if number == signal.SIGKILL:
-            hint = "the kernel kills the largest process when memory runs out; convert on a machine with more"
+            hint = "the kernel kills the largest process when memory runs out; convert on a machine with more memory"
         return ConvertError("CONVERTER_CRASHED", f"the step {step!r} was killed by signal {number} ({name})", hint)
-    last = next((line.strip() for line in reversed(chatter.splitlines()) if line.strip()), "it said nothing")
+    last = next((line.strip() for line in reversed(chatter.splitlines()) if line.strip()), "it wrote no reason")
     return ConvertError("CONVERTER_FAILED", f"the step {step!r} ended with status {return_code}: {last[:200]}")

@@ -1,4 +1,4 @@
-"""The limits a child process puts on itself before it imports anything large."""
+"""What a child process may use, and how it takes these limits on before it imports anything large."""
 
 from __future__ import annotations
 
@@ -6,17 +6,31 @@ import ctypes
 import os
 import resource
 import signal
+from dataclasses import dataclass
 
 _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the child processes may use.
+
+    Attributes:
+        memory_bytes: Address space of one child (RLIMIT_AS). TensorFlow alone reserves a few GiB of it.
+        wall_s: Wall time of the whole conversion.
+    """
+
+    memory_bytes: int = 16 << 30
+    wall_s: float = 1800.0
+
+
 def apply_limits(memory_bytes: int, cpu_s: int, parent_pid: int) -> None:
-    """Limit address space and CPU time, write no core file, and die with the parent."""
+    """Limit this process's address space and CPU time, write no core file, and die with the parent."""
     _lower(resource.RLIMIT_AS, memory_bytes, memory_bytes)
     _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # SIGXCPU, then SIGKILL
     _lower(resource.RLIMIT_CORE, 0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before the line above
+    if os.getppid() != parent_pid:  # the parent died before the line above
         os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The parent's side of a child process: start it, ask for steps, give up at the deadline, tell how it died."""
+"""The parent's side: starts a child process, asks it for steps, gives up at the deadline, and tells how it died."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from mmconvert.backends.process.death import explain_death
-from mmconvert.job import Limits
+from mmconvert.backends.process.limit import Limits
 from mmwire.errors import ConvertError, error_from_dict
 
 _CHATTER_BYTES = 8192
@@ -25,19 +25,19 @@ _READ_BYTES = 65536
 class Worker:
     """One child process that does native steps.
 
-    It starts at the first call, in a session of its own (a Ctrl-C reaches only the parent, which then ends it), and
-    starts anew after it died.
+    It starts at the first call. It has a session of its own: a Ctrl-C reaches only the parent, which then ends it.
+    After it died, the next call starts another one.
 
     Args:
-        module: What to run: ``python -m MODULE``.
-        workspace: Private folder, for its stderr and its temporary files.
-        limits: Memory and CPU of the child.
+        module: The module to run: ``python -m MODULE``.
+        folder: Private folder for the child's stderr and temporary files.
+        limits: Memory and CPU time of the child.
         deadline: Monotonic seconds at which a step is given up.
     """
 
-    def __init__(self, module: str, workspace: Path, limits: Limits, deadline: float) -> None:
+    def __init__(self, module: str, folder: Path, limits: Limits, deadline: float) -> None:
         self._module = module
-        self._workspace = workspace
+        self._folder = folder
         self._chatter: Path | None = None
         self._limits = limits
         self._deadline = deadline
@@ -53,16 +53,15 @@ class Worker:
 
     @property
     def is_running(self) -> bool:
-        """Whether the child of the last call still lives, with what it has loaded."""
+        """Whether the child of the last call still lives, and with it what it has loaded."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start the child if it does not run; importing its libraries then overlaps with what the caller does."""
+    def _start(self) -> None:
         if self._process is not None:
             return
         cpu_s = int(self._limits.wall_s * (os.cpu_count() or 1)) + 1
         arguments = [str(self._limits.memory_bytes), str(cpu_s), str(os.getpid())]
-        descriptor, name = tempfile.mkstemp(suffix=".stderr", dir=self._workspace)
+        descriptor, name = tempfile.mkstemp(suffix=".stderr", dir=self._folder)
         self._chatter = Path(name)
         with os.fdopen(descriptor, "wb") as chatter:
             self._process = subprocess.Popen(
@@ -71,7 +70,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=chatter,
-                env=_environment(self._workspace),
+                env=_environment(self._folder),
                 start_new_session=True,
             )
 
@@ -88,28 +87,28 @@ class Worker:
                     pipe.close()
 
     def call(self, step: str, **fields: Any) -> dict[str, Any]:
-        """Do one step and return its answer.
+        """Let the child do one step and return its reply.
 
         Raises:
-            MmError: What the step raised.
-            ConvertError: ``CONVERTER_CRASHED``, ``CONVERTER_LIMIT`` or ``CONVERTER_FAILED``, the child ended.
+            MmError: The step raised it.
+            ConvertError: ``CONVERTER_CRASHED``, ``CONVERTER_LIMIT`` or ``CONVERTER_FAILED``: the child ended.
         """
-        self.start()
+        self._start()
         assert self._process is not None and self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the answer will be missing, which says it all
+        with contextlib.suppress(BrokenPipeError):  # the child has ended; the missing reply shows it
             self._process.stdin.write(json.dumps({"step": step, **fields}).encode() + b"\n")
             self._process.stdin.flush()
         line = self._read_line(step)
         if not line.endswith(b"\n"):
             raise self._bury(step)
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise error_from_dict(answer["error"])
-        result: dict[str, Any] = answer["ok"]
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
+            raise error_from_dict(reply["error"])
+        result: dict[str, Any] = reply["ok"]
         return result
 
     def _read_line(self, step: str) -> bytes:
-        """Return one line, or less than one when the child ended."""
+        """Return one line; it has no newline at its end when the child ended."""
         assert self._process is not None and self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         line = bytearray()
@@ -121,7 +120,7 @@ class Worker:
                     self.stop()
                     raise ConvertError(
                         "CONVERTER_LIMIT",
-                        f"the conversion was not done within {self._limits.wall_s:g} s; it was at the step {step!r}",
+                        f"the conversion took longer than {self._limits.wall_s:g} s; it was at the step {step!r}",
                         "allow more with --time-limit SECONDS",
                     )
                 part = os.read(descriptor, _READ_BYTES)
@@ -138,7 +137,7 @@ class Worker:
         return explain_death(step, return_code, chatter)
 
 
-def _environment(workspace: Path) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     """Return the child's environment: quiet, no GPU, one thread for numpy, temporary files in the workspace."""
     return {
         **os.environ,
@@ -146,5 +145,5 @@ def _environment(workspace: Path) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "-1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(workspace),
+        "TMPDIR": str(folder),
     }

@@ -1,31 +1,33 @@
-"""TensorFlow, asked from here: it starts only for what no earlier run has left in the cache."""
+"""TensorFlow, as the stages ask it. It starts only for results that no earlier run has left in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmconvert.backends.process.worker import Worker
+from mmconvert.backends.tensorflow.refusal import full_tf_ground
 from mmconvert.cache import Cache, read_json, write_json
 from mmconvert.feed import Feed, digest_feeds, load_feeds, save_feeds
 from mmconvert.source.repair import repair
 from mmconvert.source.subject import Subject
-from mmconvert.verdict import full_tf_ground
 from mmwire.errors import ConvertError, error_from_dict
 
+_SAVED_MODEL_FOLDER = "saved_model"
 _FLOAT_FILE, _STATIC_FILE, _FACTS_FILE, _ANSWER_FILE = "float.tflite", "static.tflite", "facts.json", "answers.npz"
 
 
 @dataclass(frozen=True, slots=True)
 class FloatModel:
-    """The float stage's result.
+    """The model as TensorFlow converted it, in float32.
 
     Attributes:
-        static: The same for exactly one row, None where it was not made.
-        variable_elements: What the signatures' variables hold.
-        keeps_state: Whether running it changes variables.
+        static: The variant for exactly one row, None where it was not made.
+        repairs: What was mended to get there.
+        variable_elements: How many values the signatures' variables hold.
+        keeps_state: Whether running the model changes variables.
     """
 
     path: Path
@@ -36,53 +38,53 @@ class FloatModel:
 
 
 class TensorFlowBackend:
-    """The SavedModel in TensorFlow.
+    """One SavedModel in TensorFlow.
 
     Args:
-        worker: The child process; not started before it is needed.
-        versions: Of the tools; another one makes other results.
+        worker: The child process; it starts when it is needed.
+        folder: Private folder for what travels to and from the child.
+        versions: Of the tools; other versions make other results.
     """
 
-    def __init__(
-        self, subject: Subject, worker: Worker, cache: Cache, workspace: Path, versions: dict[str, str]
-    ) -> None:
-        self.subject = subject
+    def __init__(self, worker: Worker, cache: Cache, folder: Path, versions: Mapping[str, str]) -> None:
         self._worker = worker
         self._cache = cache
-        self._workspace = workspace
-        self._facts: dict[str, Any] = {}
-        self.repairs: list[str] = []
-        self._key = [subject.digest, [signature.name for signature in subject.signatures], versions]
+        self._folder = folder
+        self._versions = versions
+        self._mended: tuple[Path, list[str]] | None = None
+        self._loaded: tuple[Path, dict[str, Any]] | None = None
 
-    def load(self, folder: Path | None = None) -> dict[str, Any]:
-        """Load the repaired SavedModel, or another folder with the same signatures, if it is not yet.
+    def export(self, file: Path, digest: str) -> tuple[Path, list[str]]:
+        """Return the SavedModel that a Keras file is exported to, and what was repaired on the way.
 
         Raises:
-            ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow cannot load it; or the child ended.
+            ConvertError: ``SAVED_MODEL_INVALID``: Keras cannot load the file; ``TENSORFLOW_MISSING``: it needs Keras 2,
+                which is not installed; or the child ended.
         """
-        if folder is None and self._facts and self._worker.is_running:
-            return self._facts
-        names = [signature.name for signature in self.subject.signatures]
-        tags = list(self.subject.inspection.tags)
-        place = self.loadable() if folder is None else folder
-        facts = self._worker.call("load", folder=str(place.resolve()), tags=tags, signatures=names)
-        self._facts = facts if folder is None else {}
-        return facts
 
-    def loadable(self) -> Path:
-        """Return the folder as TensorFlow can load it: the input, or a repaired copy."""
-        subject = self.subject
-        folder, self.repairs = repair(subject.folder, subject.model, subject.inspection, self._workspace)
-        return folder
+        def make(place: Path) -> None:
+            target = place / _SAVED_MODEL_FOLDER
+            reply = self._worker.call("export", file=str(file.resolve()), folder=str(target))
+            write_json(place / _FACTS_FILE, reply["repairs"])
 
-    def convert(self) -> FloatModel:
+        place = self._cache.get("export", [digest, self._versions], make)
+        return place / _SAVED_MODEL_FOLDER, read_json(place / _FACTS_FILE)
+
+    def mend(self, subject: Subject) -> tuple[Path, list[str]]:
+        """Return a folder that TensorFlow can load, and what was repaired: the input itself or a repaired copy."""
+        if self._mended is None:
+            self._mended = repair(subject.folder, subject.model, subject.inspection, self._folder)
+        return self._mended
+
+    def convert(self, subject: Subject) -> FloatModel:
         """Return the float model.
 
+        The cache also remembers refusals that lead to full TensorFlow.
+
         Raises:
-            ConvertError: ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended. What leads to full TensorFlow is
-                remembered too.
+            ConvertError: ``SAVED_MODEL_INVALID``, ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended.
         """
-        place = self._cache.get("float", self._key, self._convert)
+        place = self._cache.get("float", self._key(subject), lambda place: self._convert(subject, place))
         facts = read_json(place / _FACTS_FILE)
         if "error" in facts:
             raise error_from_dict(facts["error"])
@@ -95,89 +97,110 @@ class TensorFlowBackend:
             facts["keeps_state"],
         )
 
-    def _convert(self, place: Path) -> None:
-        facts = dict(self.load())
+    def quantize(self, subject: Subject, feeds: Mapping[str, list[Feed]]) -> Path:
+        """Return the int8 model that TensorFlow's own quantizer makes: it knows graphs that litert-quantizer does not.
+
+        Args:
+            subject: The model.
+            feeds: Calibration rows by signature.
+
+        Raises:
+            ConvertError: ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended (``CONVERTER_CRASHED``).
+        """
+
+        def make(place: Path) -> None:
+            self._load(subject)
+            files = {}
+            for index, (name, rows) in enumerate(feeds.items()):
+                files[name] = str(self._folder / f"calibrate-{index}.npz")
+                save_feeds(Path(files[name]), rows)
+            self._worker.call("quantize", calibration=files, output=str(place / _FLOAT_FILE))
+
+        key = [self._key(subject), {name: digest_feeds(rows) for name, rows in feeds.items()}]
+        return self._cache.get("tensorflow_int8", key, make) / _FLOAT_FILE
+
+    def answer(
+        self, subject: Subject, signature: str, feeds: Sequence[Feed], resets: bool = True
+    ) -> tuple[list[Feed], list[Feed]]:
+        """Return the feeds that the original accepts, and its answers to them.
+
+        Args:
+            subject: The model.
+            signature: The signature that is called.
+            feeds: Rows or batches.
+            resets: Whether a model with state starts each feed from the state that was saved.
+
+        Raises:
+            ConvertError: ``SAVED_MODEL_INVALID``: TensorFlow refuses every feed; or the child ended.
+        """
+        place = self._answers(subject, signature, feeds, resets)
+        refused = set(read_json(place / _FACTS_FILE)["refused"])
+        kept = [feed for index, feed in enumerate(feeds) if index not in refused]
+        return kept, load_feeds(place / _ANSWER_FILE)
+
+    def refusals(self, subject: Subject, signature: str, feeds: Sequence[Feed]) -> tuple[list[int], str]:
+        """Return the indexes of the feeds that the original refuses, and the reason for the last of them.
+
+        Raises:
+            ConvertError: As ``answer``.
+        """
+        facts = read_json(self._answers(subject, signature, feeds, True) / _FACTS_FILE)
+        return facts["refused"], facts["reason"]
+
+    def answer_from(self, folder: Path, subject: Subject, signature: str, feeds: Sequence[Feed]) -> list[Feed]:
+        """Return what the signature answers when it is loaded from another folder with the same signatures.
+
+        Raises:
+            ConvertError: ``SAVED_MODEL_INVALID``: TensorFlow refuses the folder or every feed; or the child ended.
+        """
+        self._load(subject, folder)
+        output = self._folder / "other.npz"
+        self._ask(signature, feeds, True, output)
+        return load_feeds(output)
+
+    def _key(self, subject: Subject) -> list[Any]:
+        return [subject.digest, [signature.name for signature in subject.signatures], self._versions]
+
+    def _load(self, subject: Subject, folder: Path | None = None) -> dict[str, Any]:
+        """Let the child load the mended model, or another folder, unless it has that one; return what it found."""
+        wanted = (self.mend(subject)[0] if folder is None else folder).resolve()
+        if self._loaded is None or self._loaded[0] != wanted or not self._worker.is_running:
+            names = [signature.name for signature in subject.signatures]
+            tags = list(subject.inspection.tags)
+            facts = self._worker.call("load", folder=str(wanted), tags=tags, signatures=names)
+            self._loaded = wanted, facts
+        return self._loaded[1]
+
+    def _convert(self, subject: Subject, place: Path) -> None:
+        facts = dict(self._load(subject))
         try:
-            answer = self._worker.call("float", output=str(place / _FLOAT_FILE), static=False)
-            facts["repairs"] = [*self.repairs, *answer["repairs"]]
-            if answer["computes_shapes"]:
-                self._convert_static(place)
+            reply = self._worker.call("convert", output=str(place / _FLOAT_FILE), static=False)
+            facts["repairs"] = [*self.mend(subject)[1], *reply["repairs"]]
+            if reply["computes_shapes"]:
+                self._convert_static(subject, place)
         except ConvertError as error:
             if full_tf_ground(error) is None:
                 raise
             facts["error"] = error.as_dict()
         write_json(place / _FACTS_FILE, facts)
 
-    def _convert_static(self, place: Path) -> None:
+    def _convert_static(self, subject: Subject, place: Path) -> None:
         """Make the variant for one row: it pays where the graph computes its own shapes."""
-        if not any(signature.takes_batches for signature in self.subject.signatures):
+        if not any(signature.takes_batches for signature in subject.signatures):
             return
         try:
-            self._worker.call("float", output=str(place / _STATIC_FILE), static=True)
+            self._worker.call("convert", output=str(place / _STATIC_FILE), static=True)
         except ConvertError:
             (place / _STATIC_FILE).unlink(missing_ok=True)
-        if not self._worker.is_running:
-            self._facts = {}
 
-    def quantize(self, feeds: dict[str, list[Feed]]) -> Path:
-        """Return the int8 model that TensorFlow's own quantizer makes; it knows graphs that the other does not.
-
-        Raises:
-            ConvertError: ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended (``CONVERTER_CRASHED``).
-        """
-        key = [self._key, {name: digest_feeds(rows) for name, rows in feeds.items()}]
-
+    def _answers(self, subject: Subject, signature: str, feeds: Sequence[Feed], resets: bool) -> Path:
         def make(place: Path) -> None:
-            self.load()
-            files = {}
-            for index, (name, rows) in enumerate(feeds.items()):
-                files[name] = str(self._workspace / f"calibrate-{index}.npz")
-                save_feeds(Path(files[name]), rows)
-            self._worker.call("quantize", calibration=files, output=str(place / _FLOAT_FILE))
-
-        return self._cache.get("tensorflow_int8", key, make) / _FLOAT_FILE
-
-    def answer(self, signature: str, feeds: Sequence[Feed], resets: bool = True) -> tuple[list[Feed], list[Feed]]:
-        """Return the feeds that TensorFlow takes, and its answers to them.
-
-        Raises:
-            ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow refuses all of them; or the child ended.
-        """
-        place = self._answers(signature, feeds, resets)
-        refused = set(read_json(place / _FACTS_FILE)["refused"])
-        kept = [feed for index, feed in enumerate(feeds) if index not in refused]
-        return kept, load_feeds(place / _ANSWER_FILE)
-
-    def refusals(self, signature: str, feeds: Sequence[Feed]) -> tuple[list[int], str]:
-        """Return which feeds TensorFlow refuses, by index, and why the last of them.
-
-        Raises:
-            ConvertError: As ``answer``.
-        """
-        facts = read_json(self._answers(signature, feeds, True) / _FACTS_FILE)
-        return facts["refused"], facts["reason"]
-
-    def _answers(self, signature: str, feeds: Sequence[Feed], resets: bool) -> Path:
-        def make(place: Path) -> None:
-            self.load()
+            self._load(subject)
             write_json(place / _FACTS_FILE, self._ask(signature, feeds, resets, place / _ANSWER_FILE))
 
-        return self._cache.get("answers", [self._key, signature, digest_feeds(feeds), resets], make)
+        return self._cache.get("answers", [self._key(subject), signature, digest_feeds(feeds), resets], make)
 
     def _ask(self, signature: str, feeds: Sequence[Feed], resets: bool, output: Path) -> Any:
-        question = self._workspace / "question.npz"
+        question = self._folder / "question.npz"
         save_feeds(question, feeds)
-        return self._worker.call(
-            "reference", signature=signature, feeds=str(question), output=str(output), resets=resets
-        )
-
-    def answer_from(self, folder: Path, signature: str, feeds: Sequence[Feed]) -> list[Feed]:
-        """Return what the signature answers when it is loaded from another folder.
-
-        Raises:
-            ConvertError: ``SAVED_MODEL_INVALID``, TensorFlow refuses the folder or all feeds; or the child ended.
-        """
-        self.load(folder)
-        output = self._workspace / "other.npz"
-        self._ask(signature, feeds, True, output)
-        return load_feeds(output)
+        return self._worker.call("answer", signature=signature, feeds=str(question), output=str(output), resets=resets)

@@ -1,6 +1,6 @@
-"""The child process with TensorFlow: load the SavedModel, convert it, compute what the original answers.
+"""The child process with TensorFlow: loads the SavedModel, converts it, and computes what the original answers.
 
-Run as ``python -m mmconvert.backends.tensorflow.child``; TensorFlow is imported here and in ``keras_file`` only.
+Run as ``python -m mmconvert.backends.tensorflow.child``. Only this module and ``keras_file`` import TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from mmconvert.backends.litert.census import take_census
 from mmconvert.backends.process.serve import serve
 from mmconvert.backends.tensorflow.keras_file import export
-from mmconvert.backends.tensorflow.refusal import explain, shorten
+from mmconvert.backends.tensorflow.refusal import explain, first_reason
 
 SINGLE_BATCH_REPAIR = "took one row at a time for its lists of tensors (TensorListReserve), as recurrent layers need"
 _LIST_ERROR = "TensorListReserve"
@@ -21,7 +21,7 @@ _ASSIGN = "Assign"
 
 
 class LoadedModel:
-    """The steps; the loaded model stays between them."""
+    """The steps; the model stays loaded between them."""
 
     def __init__(self) -> None:
         self._model: Any = None
@@ -31,7 +31,7 @@ class LoadedModel:
         self._initial: list[tuple[Any, Any]] | None = None
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Load signatures; answers with what their variables hold and whether running changes them."""
+        """Load signatures; reply with how much their variables hold and whether running changes them."""
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)  # the same sums in the same order every time
@@ -46,8 +46,8 @@ class LoadedModel:
             "keeps_state": self._initial is not None,
         }
 
-    def convert_float(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write the float model; answers with the repairs that it took.
+    def convert(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Write the float model; reply with the repairs that it took and whether the graph computes shapes.
 
         ``static`` fixes the number of rows to one.
         """
@@ -66,7 +66,7 @@ class LoadedModel:
         }
 
     def quantize(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write an int8 model, its ranges measured on the calibration feeds of the request, a file a signature."""
+        """Write an int8 model; its ranges are measured on the calibration feeds, one file for each signature."""
         import tensorflow as tf
 
         from mmconvert.feed import Feed, load_feeds
@@ -89,9 +89,9 @@ class LoadedModel:
     def _converter(self, is_static: bool) -> Any:
         """Return a converter of the loaded functions.
 
-        ``from_saved_model`` on the input itself loses the weights of what Keras 3 wrote with ``tf.saved_model.save``,
-        and gives NaN. The loaded functions have captured them; saved anew with it they are found. It is what
-        ``from_concrete_functions`` does, which however calls every signature ``serving_default``.
+        ``from_saved_model`` on the input itself loses the weights of models that Keras 3 wrote with
+        ``tf.saved_model.save``, and gives NaN. The loaded functions have captured the weights, so they are saved anew
+        together. ``from_concrete_functions`` does the same, but calls every signature ``serving_default``.
         """
         import tensorflow as tf
 
@@ -107,11 +107,11 @@ class LoadedModel:
             converter._experimental_default_to_single_batch_in_tensor_list_ops = True
         return converter
 
-    def reference(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write what TensorFlow answers to each feed, every one from the state that was saved unless told otherwise.
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Write what TensorFlow answers to each feed; each starts from the saved state unless told otherwise.
 
-        Answers with the feeds that it refuses, by index, and why the last of them; they have no answer in the file. It
-        may not refuse all.
+        Reply with the indexes of the feeds that TensorFlow refuses, which have no answer in the file, and the reason
+        for the last of them. When it refuses all of them, the step fails with that reason.
         """
         import tensorflow as tf
 
@@ -134,7 +134,7 @@ class LoadedModel:
         if refusal is not None and not outputs:
             raise refusal
         save_feeds(Path(request["output"]), outputs)
-        return {"refused": refused, "reason": shorten(str(refusal)) if refusal is not None else ""}
+        return {"refused": refused, "reason": first_reason(str(refusal)) if refusal is not None else ""}
 
 
 def _changes_variables(function: Any) -> bool:
@@ -162,15 +162,15 @@ def _for_one_row(function: Any) -> Any:
 
 
 def main() -> None:
-    """Serve the steps until the parent closes the pipe."""
+    """Do steps until the parent closes the pipe."""
     model = LoadedModel()
     serve(
         {
             "export": export,
             "load": model.load,
-            "float": model.convert_float,
+            "convert": model.convert,
             "quantize": model.quantize,
-            "reference": model.reference,
+            "answer": model.answer,
         },
         explain,
     )

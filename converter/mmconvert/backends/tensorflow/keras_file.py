@@ -1,4 +1,4 @@
-"""A ``.keras`` or ``.h5`` file becomes a SavedModel, in the child process with TensorFlow."""
+"""Exporting a ``.keras`` or ``.h5`` file to a SavedModel, in the child process with TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from mmwire.errors import ConvertError
 
 LEGACY_REPAIR = "loaded with Keras 2 (tf-keras), which wrote the file"
-GROUPS_REPAIR = "DepthwiseConv2D was saved with 'groups': 1, which Keras no longer takes; it means nothing"
+GROUPS_REPAIR = "ignored 'groups': 1 of DepthwiseConv2D, which has no meaning and which Keras no longer accepts"
 
 
 def export(request: dict[str, Any]) -> dict[str, Any]:
-    """Write the SavedModel of a Keras file to a folder that does not exist; answers with the repairs it took."""
+    """Write the SavedModel of a Keras file to a folder that does not exist yet; reply with the repairs that it took."""
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)  # later is too late, for this process
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # this process cannot change it later
     path, target = Path(request["file"]), Path(request["folder"])
     repairs: list[str] = []
     if path.suffix == ".keras" or _is_keras_3(path):

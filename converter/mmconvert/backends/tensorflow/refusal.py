@@ -1,14 +1,13 @@
-"""What TensorFlow says, as one line and a way out: the table of its error texts."""
+"""TensorFlow's error texts, each turned into one line and a way out; and which of them full TensorFlow avoids."""
 
 from __future__ import annotations
 
 import re
 
-from mmconvert.backends.process.death import OUT_OF_MEMORY
-from mmconvert.backends.process.serve import out_of_memory
-from mmwire.errors import ConvertError
+from mmconvert.backends.process.death import OUT_OF_MEMORY, out_of_memory
+from mmwire.errors import ConvertError, MmError
 
-_FULL_TENSORFLOW = "full TensorFlow would be needed to run this model; the daemon's LiteRT has no such operation"
+_FULL_TENSORFLOW = "only full TensorFlow can run this model; the daemon's LiteRT has no such operation"
 _NO_INT8_FORM = "--quantize dynamic or float32 keeps this operation in floating point"
 
 # Every pattern names the operations in its first group. Source: texts of TensorFlow 2.21.
@@ -25,13 +24,20 @@ _BROKEN_VARIABLES = re.compile(
     r"|Unsuccessful TensorSliceReader|truncated|block checksum"
 )
 _NOISE = re.compile(r"\{\{function_node [^}]*\}\}|^\S+\.py:\d+:\d+: (?=error: )|\[Op:\w+\]|<unknown>:0: |error: ")
-# What stands before the reason when a graph fails as it runs.
+# Lines that stand before the reason when a running graph fails.
 _PREAMBLE = re.compile(r"Graph execution error$|Detected at node |<stack traces unavailable>|File \"|Traceback ")
 _MAX_TEXT = 240
+# Failures to make an equal float model. They concern LiteRT alone: full TensorFlow can still run the model.
+_FULL_TF_GROUNDS = {
+    "OP_UNSUPPORTED": "operation without a built-in form",
+    "CONVERTER_CRASHED": "native crash",
+    "CONVERTER_FAILED": "TensorFlow's converter",
+    "PARITY_FAILED": "gate failed",
+}
 
 
 def explain(step: str, error: BaseException) -> ConvertError:
-    """Return the error for what TensorFlow raised in a step: ``load``, ``float``, ``quantize`` or ``reference``."""
+    """Return the error for an exception of TensorFlow in a step: export, load, convert, quantize or answer."""
     text = str(error)
     if OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
         return out_of_memory(step)
@@ -47,35 +53,40 @@ def explain(step: str, error: BaseException) -> ConvertError:
     if step == "export":
         return ConvertError(
             "SAVED_MODEL_INVALID",
-            f"Keras cannot load the file: {shorten(text)}",
+            f"Keras cannot load the file: {first_reason(text)}",
             "export it where its own layers are defined: model.export('DIR')",
         )
-    if step == "reference":
+    if step == "answer":
         return ConvertError(
             "SAVED_MODEL_INVALID",
-            f"TensorFlow itself cannot run the signature: {shorten(text)}",
-            "it refused every row; --calibration and --eval must hold inputs that the model takes",
+            f"TensorFlow itself cannot run the signature: {first_reason(text)}",
+            "it refused every row; --calibration and --eval must hold inputs that the model accepts",
         )
     if re.search(r"(bigger|larger) than 2 ?gb", text, re.IGNORECASE):
-        return ConvertError("CONVERTER_FAILED", "the model is larger than the 2 GB a .tflite can hold")
-    hint = "--quantize dynamic or float32 may do" if step == "quantize" else ""
-    return ConvertError("CONVERTER_FAILED", f"TensorFlow's converter refused the model: {shorten(text)}", hint)
+        return ConvertError("CONVERTER_FAILED", "the model is larger than 2 GB, the most that a .tflite can hold")
+    hint = "try --quantize dynamic or float32" if step == "quantize" else ""
+    return ConvertError("CONVERTER_FAILED", f"TensorFlow's converter refused the model: {first_reason(text)}", hint)
 
 
 def _explain_load(text: str) -> ConvertError:
     if _BROKEN_VARIABLES.search(text):
         return ConvertError(
             "SAVED_MODEL_INVALID",
-            f"the SavedModel's variables are missing, cut short or damaged: {shorten(text)}",
+            f"the SavedModel's variables are missing, cut short or damaged: {first_reason(text)}",
             "copy or export the model again",
         )
-    return ConvertError("SAVED_MODEL_INVALID", f"TensorFlow cannot load the SavedModel: {shorten(text)}")
+    return ConvertError("SAVED_MODEL_INVALID", f"TensorFlow cannot load the SavedModel: {first_reason(text)}")
 
 
-def shorten(text: str) -> str:
-    """Return the first line that says something, without what names TensorFlow's insides."""
+def first_reason(text: str) -> str:
+    """Return the first line that gives a reason, without the names of TensorFlow's internals."""
     for line in text.splitlines():
         cleaned = _NOISE.sub("", line).strip(" ;:")
         if cleaned and not _PREAMBLE.match(cleaned):
             return cleaned if len(cleaned) <= _MAX_TEXT else cleaned[:_MAX_TEXT] + "..."
-    return "it gives no reason"
+    return "TensorFlow gives no reason"
+
+
+def full_tf_ground(error: MmError) -> str | None:
+    """Return the ground on which a model without an equal float form is left to full TensorFlow, None for none."""
+    return _FULL_TF_GROUNDS.get(error.code)
