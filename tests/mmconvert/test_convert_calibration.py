@@ -357,3 +357,49 @@ def test_images_need_an_image_input_and_be_images(tmp_path):
     empty.mkdir()
     with pytest.raises(ConvertError, match="holds no image"):
         load_dataset(empty, ONE)
+
+
+def read_one(folder, image, suffix="png", channels=1, **options):
+    """Return what a model is fed for one image, as the only row of a folder of it and of a black one."""
+    folder.mkdir()
+    image.save(folder / f"image.{suffix}", **options)
+    Image.new("L", image.size).save(folder / "zero.png")
+    signature = Signature("s", (Tensor("x", "uint8", (UNKNOWN, image.height, image.width, channels)),), ())
+    return calibration_of(load_dataset(folder, signature))[0]["x"][0]
+
+
+def test_grey_of_16_bits_is_scaled_by_its_depth(tmp_path):
+    levels = np.array([[0, 257, 32896, 65535]], np.uint16)
+    grey = read_one(tmp_path / "grey", Image.fromarray(levels))
+    assert grey[0, :, 0].tolist() == [0, 1, 128, 255]
+    colour = read_one(tmp_path / "colour", Image.fromarray(levels), channels=3)
+    assert colour[0, :, 2].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("values", [np.full((2, 2), 70000, np.int32), np.full((2, 2), 0.5, np.float32)])
+def test_values_of_32_bits_are_refused(tmp_path, values):
+    with pytest.raises(ConvertError, match="has 32 bits for each channel: expected 8 or 16") as caught:
+        read_one(tmp_path / "deep", Image.fromarray(values), format="TIFF")
+    assert caught.value.code == "CALIBRATION_INVALID" and ".npz" in caught.value.hint
+
+
+def test_a_palette_gives_its_colours(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putdata([0, 1])
+    assert read_one(tmp_path / "palette", image, channels=3)[0].tolist() == [[10, 20, 30], [200, 100, 50]]
+
+
+def test_alpha_is_left_out_unless_the_input_has_four_channels(tmp_path):
+    image = Image.new("RGBA", (1, 1), (10, 20, 30, 0))
+    assert read_one(tmp_path / "three", image, channels=3)[0].tolist() == [[10, 20, 30]]
+    assert read_one(tmp_path / "four", image, channels=4)[0].tolist() == [[10, 20, 30, 0]]
+
+
+def test_a_photograph_is_turned_as_its_camera_was(tmp_path):
+    image = Image.new("RGB", (8, 16))
+    image.paste((255, 255, 255), (0, 0, 8, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    rows = read_one(tmp_path / "turned", image, "jpg", channels=3, exif=exif)
+    assert rows[0].mean() < 10 and rows[-1].mean() > 245

@@ -1,10 +1,11 @@
-"""A folder of images as calibration rows."""
+"""Images as calibration rows."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,17 +14,21 @@ from mmconvert.feed import Array
 from mmconvert.source.signature import UNKNOWN, Signature, describe_shape
 from mmwire.errors import ClientError, ConvertError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 MAX_IMAGES = 1024
 _SHOWN = 12
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_STEPS_OF_16_BITS = 257  # 65535 / 255: the 16-bit values for one 8-bit value
 
 
 def list_images(folder: Path) -> list[Path]:
     """Return the images of a folder and those below it, by name; at most ``MAX_IMAGES``, evenly spaced.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``: there is none, or a folder below cannot be read.
+        ConvertError: ``CALIBRATION_INVALID``: there is no image, or a folder below cannot be read.
     """
     paths: list[Path] = []
     for place, _, names in os.walk(folder, onerror=_refuse_folder):
@@ -31,7 +36,7 @@ def list_images(folder: Path) -> list[Path]:
     paths = sorted(path for path in paths if path.is_file())
     if not paths:
         raise ConvertError(
-            "CALIBRATION_INVALID", f"the folder {folder} holds no image", f"known: {', '.join(SUFFIXES)}"
+            "CALIBRATION_INVALID", f"the folder {folder} holds no image", f"known suffixes: {', '.join(SUFFIXES)}"
         )
     return [paths[index] for index in spread(len(paths), MAX_IMAGES)]
 
@@ -41,37 +46,37 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def classes_of(folder: Path, paths: Sequence[Path], labels: Sequence[str]) -> tuple[Array | None, str]:
-    """Return the class of each image, None where they do not lie in one folder a class; and what was taken for what.
+    """Return the class of each image, and a notice of how the classes were found.
 
-    A class is the folder's place among the labels, where all are labels, else among the folders by name.
+    A class is the folder's place among the labels, where all folders are called after labels, else among the folders
+    by name. There are no classes where the images do not lie in one folder for each class.
     """
     parents = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
     names = sorted(set(parents))
     if "" in names and len(names) > 1:
-        return None, f"images beside the folders in {folder}: nothing is taken for a class"
+        return None, f"there are images beside the folders in {folder}: the folders are not taken for classes"
     if len(names) < 2:
         return None, ""
     is_labelled = set(names) <= set(labels)
     order = list(labels) if is_labelled else names
     by = "labels" if is_labelled else "folders by name, which are not the labels" if labels else "folders by name"
-    shown = ", ".join(f"{order.index(name)} {name}" for name in names[:_SHOWN]) + (
-        " ..." if len(names) > _SHOWN else ""
-    )
+    shown = ", ".join(f"{order.index(name)} {name}" for name in names[:_SHOWN])
+    shown += " ..." if len(names) > _SHOWN else ""
     return np.array([order.index(parent) for parent in parents]), f"classes are the {by}: {shown}"
 
 
 def read_images(paths: list[Path], signature: Signature) -> Array:
     """Return the images resized to the input: [0, 1] for a float input, as pixels for an integer one.
 
-    The daemon and ``mmctl predict`` scale an image for a float input in the same way, unless ``NAME.toml`` says
-    otherwise; a model trained on another range needs its rows as ``.npz``.
+    ``mmctl predict`` scales an image for a float input in the same way, unless ``NAME.toml`` says otherwise. A model
+    that was trained on another range needs its rows as ``.npz``.
 
     Shape:
         ``[images, height, width, channels]``
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``: the input is no image, or a file is none.
-        ClientError: ``USAGE``, the images extra is not installed.
+        ConvertError: ``CALIBRATION_INVALID``: the input does not take images, or a file cannot be read as one.
+        ClientError: ``USAGE``: Pillow is not installed.
     """
     try:
         import PIL  # noqa: F401
@@ -95,10 +100,31 @@ def read_images(paths: list[Path], signature: Signature) -> Array:
 
 
 def _read(path: Path, size: tuple[int, int], mode: str) -> Array:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as file:
-            return np.asarray(file.convert(mode).resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
+            image = _to_8_bits(ImageOps.exif_transpose(file), path, is_png=file.format == "PNG").convert(mode)
+            return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ConvertError("CALIBRATION_INVALID", f"{path} cannot be read as an image: {error}") from None
+
+
+def _to_8_bits(image: Image, path: Path, is_png: bool) -> Image:
+    """Return the image with 8 bits a channel: Pillow's own conversion clips grey of 16 bits instead of scaling it.
+
+    Raises:
+        ConvertError: ``CALIBRATION_INVALID``: the depth of the values is not known.
+    """
+    import PIL.Image
+
+    if image.mode in ("I", "F") and not is_png:
+        raise ConvertError(
+            "CALIBRATION_INVALID",
+            f"{path} has 32 bits for each channel: expected 8 or 16",
+            "save it as a PNG of 8 or 16 bits, or give the rows as .npz",
+        )
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.uint32)
+    return PIL.Image.fromarray(((values + _STEPS_OF_16_BITS // 2) // _STEPS_OF_16_BITS).astype(np.uint8))
