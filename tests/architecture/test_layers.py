@@ -81,6 +81,58 @@ ARROWS: dict[str, set[str]] = {
     "mmdaemon.log": set(),
     "mmdaemon": set(),  # its __init__.py
 }
+# The converter, from what knows nothing of the others to the command; names without ``mmconvert.``.
+MMCONVERT_ARROWS: dict[str, set[str]] = {
+    "cache": set(),
+    "digest": set(),
+    "durable": set(),
+    "feed": set(),
+    "pack": set(),
+    "progress": set(),
+    "report": {"parity"},
+    # what a conversion is made of
+    "source": set(),
+    "calibration": {"feed", "source"},
+    "parity": {"feed", "source"},
+    "backends": set(),
+    "backends.process": set(),
+    "backends.litert": {"backends.process", "cache", "digest", "feed"},
+    "backends.tensorflow": {
+        "backends.process",
+        "backends.litert",  # the census tells whether a graph computes shapes
+        "cache",
+        "feed",
+        "source",
+    },
+    "job": {"backends.process"},
+    "workshop": {"backends.process", "backends.litert", "backends.tensorflow", "cache", "job", "pack", "progress"},
+    "candidate": {"backends.tensorflow", "calibration", "feed", "parity", "source", "workshop"},
+    "search": {"backends.litert", "calibration", "candidate", "feed", "parity", "workshop"},
+    "verdict": {"backends.litert"},
+    # the way of one model
+    "conversion": {"backends.tensorflow", "calibration", "candidate", "feed", "job", "parity", "source"},
+    "destination": {"job"},
+    "origin": {"cache", "job"},
+    "stages": {
+        *("backends.litert", "cache", "calibration", "candidate", "conversion", "destination", "digest", "durable"),
+        *("feed", "job", "origin", "pack", "parity", "search", "source", "verdict", "workshop"),
+    },
+    "outcome": {"conversion", "parity", "report", "verdict"},
+    "pipeline": {
+        *("backends.tensorflow", "conversion", "destination", "job", "outcome", "progress", "stages", "workshop"),
+    },
+    "reproduction": {"candidate", "conversion", "job", "origin", "pipeline", "progress", "workshop"},
+    # the command
+    "diagnosis": {"source"},
+    "cli": {
+        *("backends.process", "cache", "destination", "diagnosis", "durable", "job", "origin", "pipeline"),
+        *("progress", "report", "reproduction"),
+    },
+    "__main__": {"cli"},
+}
+ARROWS |= {
+    f"mmconvert.{layer}": {f"mmconvert.{target}" for target in targets} for layer, targets in MMCONVERT_ARROWS.items()
+}
 # The wiring may import everything of mmdaemon; beside itself nobody imports it.
 WIRING = {"mmdaemon.app", "mmdaemon.model_path", "mmdaemon.request_path", "mmdaemon.__main__"}
 # State is plain data: these modules start no thread, read no clock, touch no file and write no log.
@@ -113,19 +165,12 @@ OUTSIDE: dict[str, set[str]] = {
     "mmclient.cli": {"click", "tqdm"},
     "mmclient.cli.input": {"numpy", "PIL"},
     "mmclient.cli.output": {"numpy", "click"},
-    "mmconvert": {
-        "numpy",
-        "click",
-        "tqdm",
-        "PIL",
-        "ai_edge_litert",
-        "flatbuffers",
-        "keras",
-        "tensorflow",
-        "tf_keras",
-        "litert_quantizer",
-        "h5py",
-    },
+    "mmconvert.backends.litert": {"numpy", "ai_edge_litert", "flatbuffers", "litert_quantizer"},
+    "mmconvert.backends.tensorflow": {"tensorflow", "keras", "tf_keras", "h5py"},
+    **{f"mmconvert.{layer}": {"numpy"} for layer in ("feed", "parity", "search", "stages")},
+    "mmconvert.calibration": {"numpy", "PIL"},
+    "mmconvert.cli": {"click"},
+    "mmconvert.progress": {"tqdm"},
     "mmdaemon.__main__": {"click"},
     "mmdaemon.folder": {"watchdog"},
     "mmdaemon.runtime.payload": {"numpy"},
@@ -233,6 +278,10 @@ def test_imports_follow_the_table(module: str) -> None:
         ("mmclient.cli.input.feed", "mmclient.cli.output.table", "no arrow"),
         ("mmclient.client", "click", "may use ['numpy']"),
         ("mmconvert.cli", "mmclient.client", "no arrow"),
+        ("mmconvert.candidate.maker", "mmconvert.search.search", "no arrow"),
+        ("mmconvert.backends.process.worker", "mmconvert.job", "no arrow"),
+        ("mmconvert.stages.verify", "tensorflow", "see OUTSIDE"),
+        ("mmconvert.search.score", "mmconvert.backends.litert.backend", ""),
         ("mmdaemon.store.blob", "numpy", "standard library only"),
         ("mmdaemon.loader.plan", "watchdog.events", "standard library only"),
         ("mmdaemon.registry.registry", "mmdaemon.dispatch.lane", "no arrow"),
