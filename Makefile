@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS   := .venvs/docs
 
 # Where `make install` puts things; DESTDIR stages them, as packagers do.
 DESTDIR ?=
@@ -20,7 +21,7 @@ space   := $(subst ,, )
 # Every pip here installs the versions of constraints.txt, the build's own packages included.
 PINNED  := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt'
 
-.PHONY: setup constraints demo test coverage test-soak test-systemd test-pythons test-runtimes check format bench bench-tensorflow bench-converter install uninstall deb clean help
+.PHONY: setup constraints demo test coverage test-soak test-systemd test-pythons test-runtimes docs check format bench bench-tensorflow bench-converter install uninstall deb clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -64,6 +65,17 @@ test-pythons: $(STAMP)  ## the daemon's tests under every Python of $(PYTHONS) t
 
 test-runtimes: $(STAMP)  ## the runtime's contract with tflite-runtime, in an environment of its own
 	$(BIN)/python -m tests.rig.environments runtimes
+
+docs: $(DOCS)/.installed  ## these pages as a site that needs no network: build/site
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo 'read it with: python3 -m http.server --directory build/site'
+
+# Only what the extra names: a site needs neither LiteRT nor TensorFlow.
+$(DOCS)/.installed: pyproject.toml
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	@touch $@
 
 check: $(STAMP)  ## lint, format, types; writes nothing
 	$(BIN)/ruff check .
