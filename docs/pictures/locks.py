@@ -19,7 +19,8 @@ _THREADS = (
 _MODELS = ("loader/reconciler.py", "the models' monitor", "registry, decisions, who waits")
 _REQUESTS = ("dispatch/dispatcher.py", "the requests' monitor", "scheduler: lanes, queues, leases")
 _INNER = (
-    ("loader/records.py", "records", "what the store remembers"),
+    ("loader/loads.py", "loads", "results that wait"),
+    ("store/records.py", "records", "what the store remembers"),
     ("loader/instances.py", "load specs", "how to load one more"),
 )
 _ALONE = (
@@ -42,7 +43,7 @@ def draw() -> Drawing:
         1000,
         564,
         "Threads and locks of the daemon",
-        "Threads come to two monitors. Inside the models' monitor the requests' monitor, or one of two more locks, may "
+        "Threads come to two monitors. Inside the models' monitor the requests' monitor, or one of three more locks, may "
         "be taken. Every other lock is taken alone.",
     )
     drawing.text(24, 36, "Threads", "ink bold")
@@ -61,10 +62,10 @@ def draw() -> Drawing:
     drawing.way([(models_x[0] + models_x[1] + 4, 309), (requests_x[0] - 4, 309)], "amber", classes="thick")
     drawing.text(482, 300, "may be taken inside it,", "soft small", "middle")
     drawing.text(482, 328, "never the other way round", "soft small", "middle")
-    for (place, *lines), x in zip(_INNER, (360, 24), strict=True):
-        drawing.box(x, 382, 240, 64, [*lines, place], "plain", attribute("data-lock", place))
-    drawing.way([(144, 350), (144, 378)], "amber", classes="thick")
-    drawing.way([(300, 350), (380, 379)], "amber", classes="thick")
+    for number, (place, *lines) in enumerate(_INNER):
+        left = 24 + number * 210
+        drawing.box(left, 386, 196, 64, [*lines, place], "plain", attribute("data-lock", place))
+        drawing.way([(104 + number * 100, 350), (left + 98 - number * 40, 382)], "amber", classes="thick")
     drawing.text(24, 478, "Taken alone: a thread that holds one of these takes no other", "ink bold")
     for number, (place, *lines) in enumerate(_ALONE):
         drawing.box(24 + number * _STEP, 492, _BOX, 48, lines, "plain", attribute("data-lock", place))
