@@ -130,7 +130,7 @@ class CapacityError(MmError):
         "QUEUE_FULL": Code("the model's queue is full", EXIT_RETRYABLE, True),
         "DEADLINE_EXCEEDED": Code("the deadline passed before an answer", EXIT_RETRYABLE, True),
         "MODEL_LOADING": Code("the model is on its way and does not serve yet", EXIT_RETRYABLE, True),
-        "SPECS_CHANGED": Code("a new version changed the tensor specs; open again", EXIT_RETRYABLE, True),
+        "SPECS_CHANGED": Code("the opened handle is out of date; open the model again", EXIT_RETRYABLE, True),
         "DRAINING": Code("the daemon is stopping", EXIT_RETRYABLE, True),
         "INSTANCE_LOST": Code("the process that ran the model ended; another is started", EXIT_RETRYABLE, True),
         "TOO_MANY_CONNECTIONS": Code("the daemon's limit of connections is reached", EXIT_RETRYABLE, True),

@@ -10,14 +10,13 @@ from typing import Any, Protocol
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.dispatch.lease import Lease
 from mmdaemon.dispatch.request import Request
-from mmdaemon.listener.peer import Handle, Peer
+from mmdaemon.listener.handle import Handle
+from mmdaemon.listener.peer import Peer
 from mmwire import message
 from mmwire.errors import MmError, RemoteWireError, RequestError
 from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Opened, ResultHead
 from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mismatch
-
-_MAX_HANDLES = 1024  # of one connection
 
 # Takes the document, or the error, that answers an ADMIN frame. Any thread, once.
 Reply = Callable[[dict[str, Any] | MmError], None]
@@ -76,24 +75,19 @@ class Handler:
 
     def _on_open(self, peer: Peer, frame: Frame) -> None:
         wanted = message.read_open(frame)
-        if len(peer.handles) >= _MAX_HANDLES:
-            raise RequestError("BAD_REQUEST", f"a connection opens at most {_MAX_HANDLES} handles", "reuse them")
         with self._dispatcher.scheduler() as scheduler:
             deployment, spec = scheduler.lane(wanted.model).find(wanted.signature, wanted.version)
-        handle = len(peer.handles) + 1
-        peer.handles[handle] = Handle(wanted.model, spec, wanted.version)
+        handle = peer.handles.open(wanted.model, spec, wanted.version, time.monotonic())
         mean, scale = self._control.image_norm(wanted.model)
         peer.send_frame(
-            message.opened(frame.request_id, handle, Opened(wanted.model, deployment.version, spec, mean, scale))
+            message.opened(frame.request_id, handle.number, Opened(wanted.model, deployment.version, spec, mean, scale))
         )
 
     def _on_infer(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
         now = time.monotonic()
         request_id = frame.request_id
         try:
-            handle = peer.handles.get(frame.handle)
-            if handle is None:
-                raise RequestError("BAD_REQUEST", f"handle {frame.handle} was not opened here", "send OPEN first")
+            handle = peer.handles.use(frame.handle, now)
             if request_id in peer.pending:
                 raise RequestError("BAD_REQUEST", f"request {request_id} is under way", "give each its own id")
             rows, shapes = _measure(handle, frame)

@@ -17,27 +17,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmdaemon.dispatch.request import Request
+from mmdaemon.listener.handle import Handles
 from mmwire.connection import Connection, Role, State
 from mmwire.errors import LocalWireError
 from mmwire.frame import Frame, FrameLimits
-from mmwire.tensor import SignatureSpec
 
 _JOIN_BYTES = 64 * 1024  # below it, one copy and send() beat sendmsg()
 _IN = select.EPOLLIN | select.EPOLLRDHUP
 _OUT = select.EPOLLOUT
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
-
-
-class Handle:
-    """An opened signature. ``row_bytes`` of a static one saves the hot path the arithmetic."""
-
-    __slots__ = ("model", "row_bytes", "spec", "version")
-
-    def __init__(self, model: str, spec: SignatureSpec, version: int) -> None:
-        self.model = model
-        self.spec = spec
-        self.version = version
-        self.row_bytes = sum(tensor.row_bytes for tensor in spec.inputs) if spec.is_static else -1
 
 
 class Peer:
@@ -52,7 +40,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, epoll: select.epoll, limits: FrameLimits, max_output_bytes: int) -> None:
         self.wire = Connection(Role.SERVER, limits)
-        self.handles: dict[int, Handle] = {}
+        self.handles = Handles()
         self.pending: dict[int, Request] = {}
         self.fd = sock.fileno()
         self.pid, self.uid, _ = _CREDENTIALS.unpack(

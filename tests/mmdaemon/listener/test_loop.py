@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.listener.handle import MAX_HANDLES
 from mmwire import message
 from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameLimits, FrameType
 from mmwire.message import Hello
-from rig.listener import LIMIT_S, Client, NoControl, Rig, rig
+from mmwire.tensor import SignatureSpec, TensorSpec
+from rig.listener import LIMIT_S, SPEC, Client, EchoInstance, NoControl, Rig, rig
 
 
 def error_of(frame: Frame) -> MmError:
@@ -250,6 +253,43 @@ def test_an_unknown_model_is_told_with_the_nearest_name(tmp_path: Path) -> None:
         error = error_of(frame)
         assert (frame.request_id, error.code) == (5, "MODEL_NOT_FOUND")
         assert "'kws'" in error.hint
+
+
+def test_a_client_opens_more_models_than_handles_and_uses_all_of_them(tmp_path: Path) -> None:
+    models = [f"m{number}" for number in range(MAX_HANDLES + 2)]
+    with rig(tmp_path, models=models) as made:
+        client = made.client()
+        handles = [client.open(model) for model in models]
+        client.infer(handles[0], row(1))
+        refusal = error_of(client.read())
+        assert (refusal.code, refusal.retryable) == ("SPECS_CHANGED", True)
+        for model in (models[0], models[-1]):
+            client.infer(client.open(model), row(2))
+            assert bytes(client.read().payload) == row(2)
+
+
+def test_opening_the_same_again_takes_no_further_handle(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        client = made.client()
+        assert {client.open() for _ in range(MAX_HANDLES + 1)} == {1}
+
+
+def test_other_tensors_take_another_handle_and_end_the_old_one(tmp_path: Path) -> None:
+    wider = SignatureSpec(SPEC.name, (TensorSpec("x", "int8", (-1, 8)),), (TensorSpec("y", "int8", (-1, 8)),))
+    with rig(tmp_path) as made:
+        client = made.client()
+        old = client.open()
+        instance = EchoInstance(made.gate)
+        with made.dispatcher.scheduler() as scheduler:
+            scheduler.publish(Deployment("m", 2, {wider.name: wider}, 1, 1, [instance]))
+        client.infer(old, row(1))
+        assert error_of(client.read()).code == "SPECS_CHANGED"
+        new = client.open()
+        assert new != old
+        client.infer(new, bytes(8))
+        assert bytes(client.read().payload) == bytes(8)
+        client.infer(old, row(1))
+        assert error_of(client.read()).code == "SPECS_CHANGED"
 
 
 def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
