@@ -5,6 +5,7 @@ from __future__ import annotations
 # Source: APP in the Makefile. `make install` and the Debian package put their Python environment there.
 _PACKAGE_FOLDER = "/lib/mmdaemon"
 _IN_THE_PACKAGE = frozenset({"images"})
+_REINSTALL = "the package brings it, so this installation is damaged: apt install --reinstall mmdaemon"
 
 
 def install_hint(extra: str, prefix: str) -> str:
@@ -14,8 +15,22 @@ def install_hint(extra: str, prefix: str) -> str:
         extra: A key of ``optional-dependencies`` in pyproject.toml.
         prefix: ``sys.prefix`` of the interpreter that lacks it.
     """
-    if not prefix.rstrip("/").endswith(_PACKAGE_FOLDER):
+    if not _is_packaged(prefix):
         return f"pip install 'mmdaemon[{extra}]'"
     if extra in _IN_THE_PACKAGE:
-        return "the package brings it, so this installation is damaged: apt install --reinstall mmdaemon"
+        return _REINSTALL
     return f"the package comes without {extra}; docs/operations.md says how to add it beside the package"
+
+
+def dependency_hint(distribution: str, prefix: str) -> str:
+    """Return the command that brings a dependency of the base install that is missing or damaged.
+
+    Args:
+        distribution: Its name on PyPI.
+        prefix: ``sys.prefix`` of the interpreter that lacks it.
+    """
+    return _REINSTALL if _is_packaged(prefix) else f"pip install --force-reinstall {distribution}"
+
+
+def _is_packaged(prefix: str) -> bool:
+    return prefix.rstrip("/").endswith(_PACKAGE_FOLDER)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmwire.installation import install_hint
+from mmwire.installation import dependency_hint, install_hint
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,14 @@ def test_the_hint_fits_the_installation(extra: str, prefix: str, says: str) -> N
 
     assert says in hint
     assert ("pip install" in hint) == ("pip install" in says)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "says"),
+    [
+        ("/home/me/.venv", "pip install --force-reinstall ai-edge-litert"),
+        ("/usr/lib/mmdaemon", "apt install --reinstall mmdaemon"),
+    ],
+)
+def test_a_damaged_base_install_is_mended_by_what_installed_it(prefix: str, says: str) -> None:
+    assert says in dependency_hint("ai-edge-litert", prefix)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mmwire.errors import ConfigError
+from mmwire.installation import dependency_hint, install_hint
 
 if TYPE_CHECKING:
     from mmdaemon.runtime.tflite.interpreter import InterpreterRuntime
@@ -34,20 +36,23 @@ def select_runtime() -> tuple[InterpreterRuntime, str]:
             raise _broken("tflite-runtime", error) from None
         return TfliteRuntime(), f"ai-edge-litert is not installed{_where_litert_runs()}"
     if platform.machine() in _LITERT_MACHINES:
-        raise ConfigError("CONFIG_INVALID", "no runtime is installed", "pip install ai-edge-litert")
+        hint = dependency_hint("ai-edge-litert", sys.prefix)
+        raise ConfigError("CONFIG_INVALID", "no runtime is installed; ai-edge-litert runs on this box", hint)
     raise ConfigError(
         "CONFIG_INVALID",
-        f"no runtime is installed, and the better one, ai-edge-litert, has no wheel for {platform.machine()}",
-        "pip install 'mmdaemon[tflite-runtime]'; docs/runtimes.md says what is slower with it",
+        f"no runtime is installed, and the faster one, ai-edge-litert, has no wheel for {platform.machine()}",
+        f"{install_hint('tflite-runtime', sys.prefix)}; docs/runtimes.md says what is slower with it",
     )
 
 
 def _where_litert_runs() -> str:
     if platform.machine() in _LITERT_MACHINES:
-        return ", and would run here: pip install ai-edge-litert"
+        return f", and would run here: {dependency_hint('ai-edge-litert', sys.prefix)}"
     return f" and has no wheel for {platform.machine()}"
 
 
 def _broken(name: str, error: Exception) -> ConfigError:
     text = " ".join(str(error).split())
-    return ConfigError("CONFIG_INVALID", f"{name} is installed and cannot be loaded: {text[:300]}", f"reinstall {name}")
+    return ConfigError(
+        "CONFIG_INVALID", f"{name} is installed and cannot be loaded: {text[:300]}", dependency_hint(name, sys.prefix)
+    )

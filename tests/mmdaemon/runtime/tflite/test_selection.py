@@ -72,17 +72,30 @@ def test_tflite_runtime_where_litert_has_no_wheel(box: Box) -> None:
 
 def test_tflite_runtime_beside_a_litert_that_could_be_installed_says_so(box: Box) -> None:
     box.has("tflite_runtime", machine="aarch64")
-    assert select_runtime()[1].endswith("would run here: pip install ai-edge-litert")
+    assert select_runtime()[1].endswith("would run here: pip install --force-reinstall ai-edge-litert")
 
 
 @pytest.mark.parametrize(
-    ("machine", "hint"), [("x86_64", "pip install ai-edge-litert"), ("armv7l", "mmdaemon[tflite-runtime]")]
+    ("machine", "hint"),
+    [("x86_64", "pip install --force-reinstall ai-edge-litert"), ("armv7l", "mmdaemon[tflite-runtime]")],
 )
 def test_no_runtime_is_an_error_with_the_way_out(box: Box, machine: str, hint: str) -> None:
     box.has(machine=machine)
     with pytest.raises(ConfigError, match="no runtime is installed") as caught:
         select_runtime()
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(("machine", "hint"), [("x86_64", "apt install --reinstall"), ("armv7l", "docs/operations.md")])
+def test_the_packaged_box_is_not_sent_to_pip(
+    box: Box, monkeypatch: pytest.MonkeyPatch, machine: str, hint: str
+) -> None:
+    monkeypatch.setattr(sys, "prefix", "/usr/lib/mmdaemon")
+    box.has(machine=machine)
+    with pytest.raises(ConfigError) as caught:
+        select_runtime()
+    assert hint in caught.value.hint
+    assert "pip install" not in caught.value.hint
 
 
 @pytest.mark.parametrize("package", ["ai_edge_litert", "tflite_runtime"])
