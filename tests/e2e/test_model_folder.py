@@ -49,6 +49,19 @@ def test_a_file_that_is_dropped_serves(daemon: DaemonProcess) -> None:
     assert answer(daemon, "m") == 42.0
 
 
+def test_a_model_of_another_format_is_told_with_the_command_until_a_tflite_lies_there(daemon: DaemonProcess) -> None:
+    path = daemon.drop("ad01.h5", b"\x89HDF")
+    command = f"mmconvert {path} --name ad01 --publish {daemon.models}"
+    assert command in quarantined(daemon, "ad01")
+    with daemon.client() as client, pytest.raises(MmError) as caught:
+        client.wait("ad01", timeout=LIMIT_S)
+    assert (caught.value.code, caught.value.hint) == ("MODEL_QUARANTINED", command)
+    assert command in daemon.text()
+    daemon.deploy("ad01", tiny.add_constant(41))
+    assert answer(daemon, "ad01") == 42.0
+    assert "reason" not in daemon.show("ad01")
+
+
 @pytest.mark.parametrize("how", ["cp", "mv", "slow"])
 def test_every_way_to_copy_a_file_in_serves(daemon: DaemonProcess, tmp_path: Path, how: str) -> None:
     data = tiny.add_constant(2, padding=200_000)

@@ -7,6 +7,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
+from mmdaemon.folder.foreign import foreign_model
 from mmdaemon.folder.opening import readable_identity
 from mmdaemon.folder.place import resolve_inside
 from mmdaemon.folder.refusal import bad_name, bad_suffix, conflict, not_a_file, shown, unreadable
@@ -39,6 +40,7 @@ class _Look:
         self._root = root
         self._sources: dict[str, list[FolderSource]] = {}
         self._problems: list[Problem] = []
+        self._foreign: list[Problem] = []
 
     def on_entry(self, entry: str) -> None:
         """Sort one entry of the top folder in."""
@@ -60,6 +62,8 @@ class _Look:
             self._add(entry, found.sources)
             for place, reason in found.problems:
                 self._on_problem(entry, place, reason)
+        elif (foreign := foreign_model(path)) is not None:
+            self._foreign.append(Problem(shown(foreign[0]), shown(path), foreign[1], is_foreign=True))
 
     def _on_model_file(self, name: str, path: Path) -> None:
         place = resolve_inside(self._root, path)
@@ -87,9 +91,9 @@ class _Look:
             options = self._sidecar(name, OPTIONS_SUFFIX, entries)
             found.sort(key=lambda source: (source.version or 0, source.kind))
             sources[name] = [replace(source, labels=labels, options=options) for source in found]
-        return Snapshot(
-            True, "", sources, sorted(self._problems, key=lambda problem: (problem.name, problem.path_text))
-        )
+        taken = {*sources, *(problem.name for problem in self._problems)}
+        problems = [*self._problems, *(problem for problem in self._foreign if problem.name not in taken)]
+        return Snapshot(True, "", sources, sorted(problems, key=lambda problem: (problem.name, problem.path_text)))
 
     def _sidecar(self, name: str, suffix: str, entries: set[str]) -> Sidecar | None:
         if name + suffix not in entries:

@@ -57,19 +57,22 @@ class Problem:
         name: The model it is about, or, when that is no model name, the file's name made printable.
         path_text: Where, made printable.
         error: Why, and the way out.
+        is_foreign: Whether it is a model file of another format. Such a file claims no name: if the model of that name
+            is deleted, it retires all the same.
     """
 
     name: str
     path_text: str
     error: MmError
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The folder at one moment.
 
-    A name with a problem was not deleted, whether or not it has sources. A name with a ``MODEL_CONFLICT`` lists the
-    sources of every layout; nothing new is taken from it until one is left.
+    A name with a problem was not deleted, whether or not it has sources, unless the problem is a foreign file. A name
+    with a ``MODEL_CONFLICT`` lists the sources of every layout; nothing new is taken from it until one is left.
 
     Attributes:
         available: Whether the folder could be read; if not, nothing is known and nothing was deleted.

@@ -87,18 +87,24 @@ class Comparison:
         A folder that cannot be read, or holds nothing at all, retires nothing.
         """
         self._swap.settle_retired()
-        if not snapshot.available or snapshot.is_empty:
+        if not snapshot.available:
             return math.inf
-        problems = {problem.name: problem.error for problem in reversed(snapshot.problems)}  # the first one counts
+        problems = {  # the first one of a name counts
+            problem.name: problem.error
+            for problem in reversed(snapshot.problems)
+            if not (problem.is_foreign and self._has_versions(problem.name))  # it keeps no model from retiring
+        }
         due = math.inf
         for name in sorted({*self._states, *snapshot.sources, *problems}):
+            if snapshot.is_empty and self._has_versions(name):
+                continue
             sight = Sight(snapshot.sources.get(name, ()), problems.get(name), lambda source: is_settled(source, now))
             state = self._state(name, snapshot)
             self._apply(state, decide(state, sight, self.pace, now))
             due = min(due, state.look_again)
             if state.is_nothing:
                 del self._states[name]
-        self._had_a_look = True
+        self._had_a_look |= not snapshot.is_empty
         return due
 
     def on_result(self, candidate: Candidate, result: Arrived | Refused, now: float) -> None:
@@ -127,8 +133,8 @@ class Comparison:
 
     @property
     def has_models(self) -> bool:
-        """Whether any name is known."""
-        return bool(self._registry.names())
+        """Whether any version of any name is known."""
+        return any(map(self._has_versions, self._states))
 
     @property
     def is_loading(self) -> bool:
@@ -158,6 +164,9 @@ class Comparison:
             state = self._states[name] = self._new(name)
             state.may_come_back = not self._had_a_look and name in snapshot.sources
         return state
+
+    def _has_versions(self, name: str) -> bool:
+        return name in self._states and bool(self._states[name].model.versions)
 
     def _new(self, name: str) -> NameState:
         return NameState(Model(name), self._memory)

@@ -183,6 +183,15 @@ def test_a_model_where_no_layout_has_one_is_said(models: Path, place: str, says:
     assert says in text
 
 
+@pytest.mark.parametrize("beside", ["ad01.tflite", "ad01/1/model.tflite", "ad01/saved_model.pb", "ad01.TFLITE"])
+def test_a_foreign_model_is_told_only_where_no_other_file_claims_its_name(models: Path, beside: str) -> None:
+    put(models / "ad01.h5")
+    (problem,) = scan(models).problems
+    assert (problem.name, problem.is_foreign, problem.path_text) == ("ad01", True, str(models / "ad01.h5"))
+    put(models / beside)
+    assert not [problem for problem in scan(models).problems if problem.is_foreign]
+
+
 def test_unreadable_files_and_folders(models: Path, unprivileged: Callable[[], AbstractContextManager[None]]) -> None:
     put(models / "good.tflite")
     closed = [put(models / "a.tflite"), put(models / "b/1/model.tflite").parent, put(models / "c/1/model.tflite")]

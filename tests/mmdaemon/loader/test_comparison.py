@@ -343,6 +343,36 @@ def test_a_problem_without_a_source_is_shown_and_told(world: World) -> None:
     assert world.registry.document("a")["state"] == "quarantined"
 
 
+KERAS = Problem("a", "/m/a.h5", ModelError("MODEL_INVALID", "a.h5 is a Keras model", "mmconvert a.h5"), is_foreign=True)
+
+
+def test_a_foreign_file_is_told_until_it_is_gone(world: World) -> None:
+    world.problems = [KERAS]
+    world.look()
+    assert world.told("a") == "MODEL_QUARANTINED" and "mmconvert a.h5" in world.registry.document("a")["reason"]
+    world.problems = []
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert world.told("a") == "MODEL_NOT_FOUND" and "a" not in world.registry
+
+
+def test_a_foreign_file_does_not_keep_a_deleted_model_from_retiring(world: World) -> None:
+    world.deploy("a")
+    del world.files["a", None]
+    world.problems = [KERAS]
+    world.look()
+    assert world.serving("a") == 1 and "reason" not in world.registry.document("a")
+    world.now += GRACE_S
+    world.look()
+    assert [deployment.name for deployment in world.released] == ["a"]
+    world.look()
+    assert "a Keras model" in world.registry.document("a")["reason"]
+    world.problems = []
+    world.deploy("a", content=2)
+    assert world.serving("a") == 2 and "reason" not in world.registry.document("a")
+
+
 def test_a_problem_that_may_pass_counts_once_it_has_lasted(world: World) -> None:
     """As install(1) puts a file there: its owner's alone at first, then everybody's."""
     closed = Problem("a", "/m/a.tflite", ModelError("MODEL_UNREADABLE", "Permission denied", "chmod", True))
