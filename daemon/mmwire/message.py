@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ _RESULT = struct.Struct("<QIII")
 _MAX_RANK = 8  # LiteRT's own limit on ranks
 _MAX_U32 = 0xFFFFFFFF
 _MAX_TEXT = 2000  # characters; one takes at most 12 bytes of JSON
+
+# Takes the document that answers an ADMIN frame, or the error. Called once, from any thread.
+Reply = Callable[[dict[str, Any] | MmError], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,9 @@ class FakeInstance:
         return None
 
 
-class FakeControl:
+class NoVerbs:
     def start_verb(self, *_: Any) -> None:
         raise AssertionError("no verb is asked here")
-
-    def image_norm(self, _: str) -> tuple[float, float]:
-        return 0.0, 255.0
 
 
 def _dispatcher() -> Dispatcher:
@@ -75,7 +72,7 @@ def leader_and_workers(listening: socket.socket) -> Callable[[], None]:
     """Ours."""
     dispatcher = _dispatcher()
     listening.setblocking(False)
-    handler = Handler(dispatcher, FakeControl(), FrameLimits(), "bench")
+    handler = Handler(dispatcher, NoVerbs(), FrameLimits(), "bench")
     loop = Loop(listening, dispatcher, handler, FrameLimits(), CORES, 256, 1 << 23, 30.0)
     dispatcher.start(loop.wake)
     loop.start()
@@ -101,7 +98,7 @@ def reader_and_workers(listening: socket.socket) -> Callable[[], None]:
     loop = Loop(
         listening,
         dispatcher,
-        HandingOver(dispatcher, FakeControl(), FrameLimits(), "bench"),
+        HandingOver(dispatcher, NoVerbs(), FrameLimits(), "bench"),
         FrameLimits(),
         1,
         256,

@@ -86,12 +86,9 @@ class EchoInstance:
         return None
 
 
-class NoControl:
+class NoVerbs:
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Callable[[Any], None]) -> None:
         reply({"verb": verb})
-
-    def image_norm(self, _: str) -> tuple[float, float]:
-        return 0.0, 255.0
 
 
 class Client:
@@ -197,7 +194,7 @@ def rig(
         listening.bind(str(path))
         listening.listen(128)
         listening.setblocking(False)
-        handler = Handler(dispatcher, NoControl(), limits, "test")
+        handler = Handler(dispatcher, NoVerbs(), limits, "test")
         loop = Loop(listening, dispatcher, handler, limits, cores, max_connections, max_output_bytes, stall_s)
         dispatcher.start(loop.wake)
         loop.start()

@@ -52,6 +52,8 @@ class Deployment:
         is_retired: Whether something else, or nothing, serves in its place; leased instances still finish.
         max_run_s: Longest that one invocation may take; 0 = as the daemon's configuration says.
         is_on_demand: Whether its instances may be closed while nobody uses them.
+        image_mean: Subtracted from a pixel (0 to 255) for a float input.
+        image_scale: The difference is divided by it.
         last_used: When it last ran something or got an instance, in monotonic seconds.
         setbacks: Instances in a row that were lost before they ran anything, or could not be had.
         setback: Why, of the last.
@@ -69,6 +71,8 @@ class Deployment:
     is_retired: bool = False
     max_run_s: float = 0.0
     is_on_demand: bool = False
+    image_mean: float = 0.0
+    image_scale: float = 255.0
     last_used: float = -math.inf
     setbacks: int = 0
     setback: str = ""

@@ -1,4 +1,4 @@
-"""What each frame sets off. One function a frame type; ``HANDLERS`` is the table."""
+"""The handler of frames: one function for each type of frame; ``_HANDLERS`` is the table."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from mmdaemon.listener.peer import Peer
 from mmwire import message
 from mmwire.errors import MmError, RemoteWireError, RequestError
 from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
-from mmwire.message import Hello, Opened, ResultHead
+from mmwire.message import Hello, Opened, Reply, ResultHead
 from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mismatch
 
-# Takes the document, or the error, that answers an ADMIN frame. Any thread, once.
-Reply = Callable[[dict[str, Any] | MmError], None]
 
-
-class Control(Protocol):
-    """What answers the ADMIN verbs."""
+class AdminVerbs(Protocol):
+    """What answers ADMIN frames."""
 
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
         """Begin to answer; returns at once, ``reply`` may be called later and from another thread.
@@ -32,9 +29,6 @@ class Control(Protocol):
             MmError: The verb or its arguments are refused.
         """
 
-    def image_norm(self, model: str) -> tuple[float, float]:
-        """Return mean and scale for the pixels of a float input."""
-
 
 class Handler:
     """Handles the frames of all peers; is where the replies of requests go.
@@ -42,9 +36,9 @@ class Handler:
     Thread: ``on_frame`` by the thread that has the peer's turn; the rest by any.
     """
 
-    def __init__(self, dispatcher: Dispatcher, control: Control, limits: FrameLimits, software: str) -> None:
+    def __init__(self, dispatcher: Dispatcher, verbs: AdminVerbs, limits: FrameLimits, software: str) -> None:
         self._dispatcher = dispatcher
-        self._control = control
+        self._verbs = verbs
         self._hello = message.hello(Hello(software, limits.max_meta_bytes, limits.max_payload_bytes))
 
     def on_frame(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
@@ -78,10 +72,8 @@ class Handler:
         with self._dispatcher.scheduler() as scheduler:
             deployment, spec = scheduler.lane(wanted.model).find(wanted.signature, wanted.version)
         handle = peer.handles.open(wanted.model, spec, wanted.version, time.monotonic())
-        mean, scale = self._control.image_norm(wanted.model)
-        peer.send_frame(
-            message.opened(frame.request_id, handle.number, Opened(wanted.model, deployment.version, spec, mean, scale))
-        )
+        answer = Opened(wanted.model, deployment.version, spec, deployment.image_mean, deployment.image_scale)
+        peer.send_frame(message.opened(frame.request_id, handle.number, answer))
 
     def _on_infer(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
         now = time.monotonic()
@@ -92,7 +84,7 @@ class Handler:
                 raise RequestError("BAD_REQUEST", f"request {request_id} is under way", "give each its own id")
             rows, shapes = _measure(handle, frame)
             request = Request(
-                _Reply(self, peer, frame.handle),
+                _ReplyToPeer(self, peer, frame.handle),
                 request_id,
                 handle.model,
                 handle.spec,
@@ -132,10 +124,10 @@ class Handler:
             else:
                 peer.send_frame(message.admin_result(request_id, document))
 
-        self._control.start_verb(verb, arguments, deadline, reply)
+        self._verbs.start_verb(verb, arguments, deadline, reply)
 
 
-class _Reply:
+class _ReplyToPeer:
     """``ReplyTo`` of the requests of one peer's handle."""
 
     __slots__ = ("_handle", "_handler", "_peer")

@@ -118,6 +118,8 @@ class Arrivals:
             [instance],
             max_run_s=options.max_run_s,
             is_on_demand=way is not Way.THREAD,
+            image_mean=options.image_mean,
+            image_scale=options.image_scale,
         )
         self._instances.adopt(deployment, spec)
         found: Mapping[str, Any] = trial.as_dict() if trial is not None else _facts_of(instance)

@@ -12,9 +12,8 @@ from mmdaemon.dispatch.refusal import unknown
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
-from mmwire.errors import MmError, RequestError
-
-Reply = Callable[[dict[str, Any] | MmError], None]
+from mmwire.errors import RequestError
+from mmwire.message import Reply
 
 
 class Control:
@@ -51,17 +50,11 @@ class Control:
         self._health = health
 
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
-        """Begin to answer; see ``listener.handler.Control``."""
+        """Begin to answer; see ``listener.handler.AdminVerbs``."""
         answer = VERBS.get(verb)
         if answer is None:
             raise RequestError("BAD_REQUEST", f"unknown verb {verb!r}", f"known: {', '.join(VERBS)}")
         answer(self, arguments, deadline, reply)
-
-    def image_norm(self, model: str) -> tuple[float, float]:
-        """Return mean and scale for the pixels of a float input of a model."""
-        with self._reconciler.monitor:
-            options = self._registry.model(model).facts.options
-        return options.image_mean, options.image_scale
 
     def ls(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """Give every model."""

@@ -16,7 +16,7 @@ from mmwire.errors import MmError
 from mmwire.frame import HEADER, MAGIC, PROTOCOL, Frame, FrameLimits, FrameType
 from mmwire.message import Hello
 from mmwire.tensor import SignatureSpec, TensorSpec
-from rig.listener import LIMIT_S, SPEC, Client, EchoInstance, NoControl, Rig, rig
+from rig.listener import LIMIT_S, SPEC, Client, EchoInstance, NoVerbs, Rig, rig
 
 
 def error_of(frame: Frame) -> MmError:
@@ -45,6 +45,18 @@ def test_answers_with_the_bytes_and_the_version(tmp_path: Path) -> None:
         frame = client.read()
         head = message.read_result(frame, 1)
         assert (bytes(frame.payload), head.version, head.rows) == (row(7), 1, 1)
+
+
+def test_the_pixels_of_a_float_input_are_scaled_as_the_deployment_says(tmp_path: Path) -> None:
+    with rig(tmp_path) as made:
+        signatures = {SPEC.name: SPEC}
+        deployment = Deployment("m", 2, signatures, 1, 1, [EchoInstance(made.gate)], image_mean=127.5, image_scale=64.0)
+        with made.dispatcher.scheduler() as scheduler:
+            scheduler.publish(deployment)
+        client = made.client()
+        client.send(message.open_model(1, message.Open("m")))
+        opened = message.read_opened(client.read())
+        assert (opened.image_mean, opened.image_scale) == (127.5, 64.0)
 
 
 def test_64_pipelined_requests_on_one_connection_use_all_cores(tmp_path: Path) -> None:
@@ -355,7 +367,7 @@ def test_a_request_before_a_frame_that_shows_a_bug_is_run(tmp_path: Path, monkey
         raise ZeroDivisionError("a bug")
 
     with rig(tmp_path, cores=1) as made:
-        monkeypatch.setattr(NoControl, "start_verb", has_a_bug)
+        monkeypatch.setattr(NoVerbs, "start_verb", has_a_bug)
         for _ in range(2):
             client = made.client()
             handle = client.open()
@@ -431,7 +443,7 @@ def test_a_leader_that_hangs_elsewhere_does_not_answer(tmp_path: Path, monkeypat
 
     with rig(tmp_path) as made:
         client = made.client()
-        monkeypatch.setattr(NoControl, "start_verb", hang)
+        monkeypatch.setattr(NoVerbs, "start_verb", hang)
         client.send(message.admin(1, "status", {}))
         assert entered.wait(LIMIT_S)
         heard: list[str] = []
