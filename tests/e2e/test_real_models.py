@@ -33,8 +33,10 @@ def run(*command: object, **more: str) -> str:
     return done.stdout
 
 
-def test_mobilenet_names_the_photographs(daemon: DaemonProcess) -> None:
-    shutil.copy(REAL / "imagenet_labels.txt", daemon.models / "mobilenet.labels.txt")
+@pytest.mark.parametrize("beside", [True, False], ids=["labels beside it", "labels in its own metadata"])
+def test_mobilenet_names_the_photographs(daemon: DaemonProcess, beside: bool) -> None:
+    if beside:
+        shutil.copy(REAL / "imagenet_labels.txt", daemon.models / "mobilenet.labels.txt")
     shutil.copy(REAL / "tf2_mobilenet_v2_1.0_224_ptq.tflite", daemon.models / "mobilenet.tflite")
     run("mmctl", "--socket", daemon.socket, "wait", "mobilenet")
     photographs = [REAL / name for name in ("cat.bmp", "grace_hopper.bmp", "sunflower.bmp")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -110,7 +110,14 @@ def _map(names: dict[str, int]) -> list[Any]:
     return entries
 
 
-def add_constant(value: float, width: int = 4, padding: int = 0, labels: str = "", dynamic_rows: bool = True) -> bytes:
+def add_constant(
+    value: float,
+    width: int = 4,
+    padding: int = 0,
+    labels: str = "",
+    dynamic_rows: bool = True,
+    metadata: Mapping[str, bytes] | None = None,
+) -> bytes:
     """``y = x + value``, float32 [rows, width]: which version answered shows in every number of the answer."""
     made = Builder()
     x = made.tensor("x", "float32", [1, width], dynamic_rows=dynamic_rows)
@@ -119,6 +126,8 @@ def add_constant(value: float, width: int = 4, padding: int = 0, labels: str = "
     made.add(x, constant, y)
     if labels:
         made.metadata("MM_LABELS", labels.encode())
+    for name, data in (metadata or {}).items():
+        made.metadata(name, data)
     if padding:
         made.metadata("padding", bytes(padding))
     made.signature("serving_default", {"x": x}, {"y": y})

@@ -15,8 +15,8 @@ from mmwire.tensor import SignatureSpec
 from mmwire.tflite import ModelState
 
 _SUFFIX = ".json"
-# Of what a trial finds out; another number makes every model be tried again.
-_EDITION = 2
+# Of what a trial finds out. With another number the daemon tries every model again.
+_EDITION = 3
 
 
 @dataclass(frozen=True, slots=True)

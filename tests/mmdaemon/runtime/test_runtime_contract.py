@@ -18,9 +18,11 @@ from mmdaemon.runtime.tflite.selection import select_runtime
 from mmdaemon.runtime.tflite.subgraph import Subgraph
 from mmdaemon.runtime.trial.batching import BATCH
 from mmdaemon.runtime.trial.examine import examine
+from mmwire.associated import METADATA_ENTRY
 from mmwire.errors import MmError, RequestError
 from mmwire.tflite import ModelState
 from rig import tiny_tflite as tiny
+from rig.tflite_metadata import AXIS_LABELS, append_files, metadata
 
 RUNTIME, WHY = select_runtime()
 
@@ -217,6 +219,16 @@ def test_examine_reads_the_labels_of_a_file_that_is_what_its_digest_says(tmp_pat
     with pytest.raises(MmError) as caught:
         examine(str(path), 1, lambda _: None)
     assert caught.value.code == "DIGEST_MISMATCH"
+
+
+def test_examine_reads_the_labels_of_tflite_metadata_where_mmconvert_sealed_none(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    entry = {METADATA_ENTRY: metadata([[("words.txt", AXIS_LABELS)]])}
+    for sealed, expected in (("", ["cat", "dog"]), ("yes\nno", ["yes", "no"])):
+        path.write_bytes(
+            append_files(tiny.add_constant(1, metadata=entry, labels=sealed), {"words.txt": b"cat\r\ndog\r\n"})
+        )
+        assert examine(str(path), 1, lambda _: None)["labels"] == expected
 
 
 def test_examine_refuses_an_empty_file_and_labels_without_end(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mmdaemon.runtime.tflite.selection import select_runtime
 from mmdaemon.runtime.trial.batching import BATCH, batches_well
 from mmdaemon.runtime.trial.facts import Facts
 from mmdaemon.runtime.trial.golden import replay
+from mmwire.associated import associated_labels
 from mmwire.errors import ModelError
 from mmwire.golden import GOLDEN_ENTRY, Golden, parse_goldens
 from mmwire.manifest import parse_labels
@@ -62,7 +63,7 @@ def _read(path: str) -> tuple[ModelState, Sequence[str], list[Golden]]:
         with mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
             file = outline(view)
             verify_content(view, file)
-            text = file.entry(view, LABELS_ENTRY) or b""
+            text = file.entry(view, LABELS_ENTRY) or associated_labels(view, file, _LABELS_BYTES) or b""
             recorded = file.entry(view, GOLDEN_ENTRY)
     if len(text) > _LABELS_BYTES:
         raise ModelError("MODEL_INVALID", f"the file's labels have {len(text)} bytes, expected at most {_LABELS_BYTES}")
