@@ -23,7 +23,7 @@ class Dispatcher:
 
     Args:
         cores: What running invocations share.
-        max_queue: Most waiting requests of a model that does not say otherwise.
+        max_queue: Most waiting requests of a model whose options set no limit.
         max_queued_bytes: Most bytes of waiting inputs.
         grow: Loads one more instance elsewhere, and calls the function with it, or with why there is none.
         dispose: Closes an instance, elsewhere.

@@ -18,16 +18,14 @@ class Lane:
     Attributes:
         name: The model.
         absence: Why nothing serves; only read while ``deployment`` is None.
-        max_queue: Most requests that wait.
-        is_queued: Whether the lane stands in the scheduler's round.
+        max_queue: Most requests that wait, as the model's own options say; 0 = as the scheduler says.
     """
 
     name: str
     absence: MmError
-    max_queue: int
+    max_queue: int = 0
     deployment: Deployment | None = None
     waiting: deque[Request] = field(default_factory=deque)
-    is_queued: bool = False
 
     def serving(self) -> Deployment:
         """Return what serves.

@@ -41,7 +41,7 @@ class Scheduler:
 
     Args:
         cores: What running invocations share.
-        max_queue: Most waiting requests of a model that does not say otherwise.
+        max_queue: Most waiting requests of a model whose options set no limit; may be changed at any time.
         max_queued_bytes: Most bytes of waiting inputs, over all models.
         effects: Gets what follows from the decisions.
 
@@ -93,7 +93,8 @@ class Scheduler:
             return self._lease(request, deployment, now)
         if (refusal := self._supply.refusal(deployment, now)) is not None:
             raise refusal
-        if len(lane.waiting) >= lane.max_queue or self.backlog.bytes + len(request.payload) > self._max_queued_bytes:
+        is_full = len(lane.waiting) >= (lane.max_queue or self.max_queue)
+        if is_full or self.backlog.bytes + len(request.payload) > self._max_queued_bytes:
             raise queue_full(request.model, len(lane.waiting), self.backlog.bytes)
         self.backlog.enter(lane, request)
         self._follow_up()
@@ -155,12 +156,13 @@ class Scheduler:
     def publish(self, deployment: Deployment, max_queue: int = 0) -> Deployment | None:
         """Let a deployment serve its name from now on; return the one that it replaces, retired.
 
-        Waiting requests go on with the new one, if its tensors are those they were made for.
+        Waiting requests go on with the new one, if its tensors are those they were made for. ``max_queue`` is the
+        model's own limit; 0 = the scheduler's.
         """
         lane = self.lanes.get(deployment.name)
         if lane is None:
-            lane = self.lanes[deployment.name] = Lane(deployment.name, unknown(deployment.name), 0)
-        lane.max_queue = max_queue or self.max_queue
+            lane = self.lanes[deployment.name] = Lane(deployment.name, unknown(deployment.name))
+        lane.max_queue = max_queue
         old = self._retire(lane)
         lane.deployment = deployment
         self._recheck(lane)
@@ -171,7 +173,7 @@ class Scheduler:
         """Let nothing serve a name, for a reason; return what served, retired. Waiting requests are refused."""
         lane = self.lanes.get(name)
         if lane is None:
-            lane = self.lanes[name] = Lane(name, absence, self.max_queue)
+            lane = self.lanes[name] = Lane(name, absence)
         lane.absence = absence
         old = self._retire(lane)
         self._recheck(lane)

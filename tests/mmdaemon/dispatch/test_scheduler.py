@@ -91,6 +91,20 @@ def test_waits_for_another_thread_when_this_one_may_not_run(scheduler: Scheduler
     assert scheduler.take(0.0) is not None
 
 
+@pytest.mark.parametrize(("own", "accepted"), [(0, 2), (3, 3)])
+def test_another_queue_limit_applies_to_lanes_without_one_of_their_own(
+    effects: FakeEffects, own: int, accepted: int
+) -> None:
+    scheduler = Scheduler(2, 4, 1_000, effects)
+    scheduler.publish(deployment(), max_queue=own)
+    scheduler.max_queue = 2
+    for _ in range(accepted):
+        scheduler.admit(request(), 0.0, False)
+    with pytest.raises(MmError) as caught:
+        scheduler.admit(request(), 0.0, False)
+    assert caught.value.code == "QUEUE_FULL"
+
+
 def test_asks_for_one_more_instance_only_when_a_request_waits_and_cores_are_free(
     scheduler: Scheduler, effects: FakeEffects
 ) -> None:
