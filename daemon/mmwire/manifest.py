@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -98,47 +98,102 @@ _RANGES: dict[str, tuple[float, float]] = {
     "image_mean": (-1e9, 1e9),
     "image_scale": (-1e9, 1e9),
 }
+_SHOWN_CHARACTERS = 60  # of a value that is refused
 
 
-def parse_options(text: str) -> ModelOptions:
+def parse_options(text: str, file_name: str = "NAME.toml") -> ModelOptions:
     """Read a ``NAME.toml``.
 
+    Args:
+        text: Its content.
+        file_name: What errors call it.
+
     Raises:
-        ModelError: ``MODEL_INVALID``: no TOML, an unknown key (with the nearest known one), a wrong value.
+        ModelError: ``MODEL_INVALID``: not TOML, or as ``read_options``.
     """
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError only
-        raise ModelError("MODEL_INVALID", f"the options file is not TOML: {error}") from None
-    return read_options(table)
+        raise ModelError(
+            "MODEL_INVALID", f"{file_name} is not TOML: {error}", "write one key a line: threads = 2"
+        ) from None
+    return read_options(table, file_name)
 
 
-def read_options(table: Mapping[str, Any]) -> ModelOptions:
+def read_options(table: Mapping[str, Any], file_name: str = "NAME.toml") -> ModelOptions:
     """Return the options that a table gives.
 
+    Args:
+        table: Values by key.
+        file_name: What errors call the file that they stand in.
+
     Raises:
-        ModelError: ``MODEL_INVALID``: an unknown key (with the nearest known one), a wrong value.
+        ModelError: ``MODEL_INVALID``: an unknown key (with the nearest known one), a value of another type or outside
+            of its range.
     """
     known = {field.name: field for field in fields(ModelOptions)}
-    values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise ModelError("MODEL_INVALID", f"unknown key {key!r} in the options file", hint)
-        if key in _CHOICES:
-            if value not in _CHOICES[key]:
-                expected = " or ".join(map(repr, _CHOICES[key]))
-                raise ModelError("MODEL_INVALID", f"option {key!r}: expected {expected}, got {value!r}")
-            values[key] = value
-            continue
-        wants_float = known[key].type == "float"
-        if isinstance(value, bool) or not isinstance(value, (int, float) if wants_float else int):
-            raise ModelError("MODEL_INVALID", f"option {key!r}: expected a number, got {value!r}")
-        low, high = _RANGES[key]
-        if not low <= value <= high:
-            raise ModelError("MODEL_INVALID", f"option {key!r}: expected {low:g} to {high:g}, got {value!r}")
-        values[key] = float(value) if wants_float else value
-    if values.get("image_scale") == 0:
-        raise ModelError("MODEL_INVALID", "option 'image_scale': expected a number other than 0, got 0")
+            raise ModelError("MODEL_INVALID", f"{file_name}: unknown key {key!r}", _key_hint(key, value, known))
+        if not _fits(key, value):
+            raise ModelError(
+                "MODEL_INVALID",
+                f"{file_name}: {key}: expected {_expected(key)}, got {_shown(value)}",
+                _hint(key, value),
+            )
+    values: dict[str, Any] = {key: float(value) if _is_float(key) else value for key, value in table.items()}
     return ModelOptions(**values)
+
+
+def _is_float(key: str) -> bool:
+    return isinstance(getattr(_DEFAULTS, key), float)
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key in _CHOICES:
+        return value in _CHOICES[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float) if _is_float(key) else int):
+        return False
+    low, high = _RANGES[key]
+    return low <= value <= high and not (key == "image_scale" and value == 0)
+
+
+def _expected(key: str) -> str:
+    if key in _CHOICES:
+        return " or ".join(f'"{choice}"' for choice in _CHOICES[key])
+    low, high = _RANGES[key]
+    kind = "a number" if _is_float(key) else "a whole number"
+    return f"{kind} from {low:.15g} to {high:.15g}" + (", not 0" if key == "image_scale" else "")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in TOML, shortened."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
+    except ValueError:  # a whole number of more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+
+
+def _key_hint(key: str, value: Any, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    if isinstance(value, Mapping):
+        return f"write the keys at the top of the file, without [{key}]"
+    return f"known keys: {', '.join(known)}"
+
+
+def _hint(key: str, value: Any) -> str:
+    if isinstance(value, str) and key in _RANGES and value.strip().isdecimal():
+        return f"write it without quotes: {key} = {value.strip()}"
+    if isinstance(value, str) and (near := difflib.get_close_matches(value, _CHOICES.get(key, ()), n=1)):
+        return f'did you mean "{near[0]}"?'
+    return f"change it, or take the line out: the default is {_shown(getattr(_DEFAULTS, key))}"
+
+
+_DEFAULTS = ModelOptions()

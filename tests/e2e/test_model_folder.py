@@ -280,7 +280,7 @@ def test_labels_and_options_beside_the_model(daemon: DaemonProcess) -> None:
 def test_a_bad_options_file_is_named_with_the_nearest_key(daemon: DaemonProcess) -> None:
     (daemon.models / "m.toml").write_text("thread = 2\n")
     daemon.drop("m.tflite", tiny.add_constant(1))
-    assert "did you mean 'threads'" in quarantined(daemon, "m")
+    assert "m.toml: unknown key 'thread' (did you mean threads?)" in quarantined(daemon, "m")
     (daemon.models / "m.toml").write_text("threads = 2\n")
     wait_for("it serves once mended", lambda: daemon.show("m")["state"] == "ready")
 

@@ -103,39 +103,55 @@ def test_options_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("threads = -1", "expected 0 to 64, got -1"),
-        ("threads = 65", "expected 0 to 64"),
-        ("threads = 2.0", "expected a number, got 2.0"),
-        ('isolation = "container"', "expected 'thread' or 'process', got 'container'"),
-        ("isolation = 1", "expected 'thread' or 'process', got 1"),
-        ("threads = true", "expected a number, got True"),
-        ('threads = "2"', "expected a number"),
-        ("max_queue = -1", "expected 0 to"),
-        ("max_run_s = 90000", "expected 0 to 86400"),
-        ("image_mean = nan", "image_mean"),
-        ("image_mean = inf", "image_mean"),
-        ("image_scale = 0", "other than 0"),
-        ("thread = 2", "unknown key 'thread'"),
-        ("[threads]", "expected a number"),
-        ("threads 2", "not TOML"),
-        ("a = " + "[" * 5000, "not TOML"),
-        (f"threads = {'9' * 5000}", "not TOML"),
-        (f"image_mean = {'9' * 400}", "image_mean"),
+        ("threads = -1", "kws.toml: threads: expected a whole number from 0 to 64, got -1"),
+        ("threads = 65", "kws.toml: threads: expected a whole number from 0 to 64, got 65"),
+        ("threads = 2.0", "kws.toml: threads: expected a whole number from 0 to 64, got 2.0"),
+        ('isolation = "container"', 'kws.toml: isolation: expected "thread" or "process", got "container"'),
+        ("isolation = 1", 'kws.toml: isolation: expected "thread" or "process", got 1'),
+        ("threads = true", "kws.toml: threads: expected a whole number from 0 to 64, got true"),
+        ('threads = "2"', 'kws.toml: threads: expected a whole number from 0 to 64, got "2"'),
+        ("max_queue = -1", "kws.toml: max_queue: expected a whole number from 0 to 1000000, got -1"),
+        ("max_run_s = 90000", "kws.toml: max_run_s: expected a number from 0 to 86400, got 90000"),
+        ("image_mean = nan", "kws.toml: image_mean: expected a number from -1000000000 to 1000000000, got nan"),
+        ("image_mean = inf", "got inf"),
+        ("image_scale = 0", "kws.toml: image_scale: expected a number from -1000000000 to 1000000000, not 0, got 0"),
+        ("thread = 2", "kws.toml: unknown key 'thread'"),
+        ("[threads]", "kws.toml: threads: expected a whole number from 0 to 64, got a table"),
+        ("threads 2", "kws.toml is not TOML: Expected '=' after a key"),
+        ("a = " + "[" * 5000, "kws.toml is not TOML"),
+        (f"threads = {'9' * 5000}", "kws.toml is not TOML"),
+        (f"image_mean = {'9' * 400}", f"got {'9' * 60}..."),
+        (f"threads = 0x{'f' * 5000}", "got a number of thousands of digits"),
     ],
 )
-def test_options_that_cannot_be_used_say_why(text: str, says: str) -> None:
+def test_options_that_cannot_be_used_say_what_came_and_what_was_expected(text: str, says: str) -> None:
     with pytest.raises(ModelError) as caught:
-        parse_options(text)
+        parse_options(text, "kws.toml")
 
     assert caught.value.code == "MODEL_INVALID"
     assert says in caught.value.message
+    assert caught.value.hint
 
 
-def test_a_misspelt_option_gets_the_nearest_known_one() -> None:
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("thread = 2", "did you mean threads?"),
+        ("speed = 2", "known keys: threads, max_instances,"),
+        ("[model]\nthreads = 2", "write the keys at the top of the file, without [model]"),
+        ('threads = "2"', "write it without quotes: threads = 2"),
+        ('isolation = "proces"', 'did you mean "process"?'),
+        ('isolation = "container"', 'the default is "thread"'),
+        ("threads = 65", "the default is 0"),
+        ("image_scale = 0", "the default is 255.0"),
+        ("threads 2", "write one key a line: threads = 2"),
+    ],
+)
+def test_options_that_cannot_be_used_say_what_to_do(text: str, hint: str) -> None:
     with pytest.raises(ModelError) as caught:
-        parse_options("thread = 2")
+        parse_options(text)
 
-    assert caught.value.hint == "did you mean 'threads'?"
+    assert hint in caught.value.hint
 
 
 @FUZZ

@@ -128,7 +128,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if kind in ("int", "float"):
         low, high = description.metadata["low"], description.metadata["high"]
         if not low <= value <= high:
-            raise ConfigError("CONFIG_INVALID", f"{where}: expected {low:g} to {high:g}, got {value!r}")
+            raise ConfigError("CONFIG_INVALID", f"{where}: expected {low:.15g} to {high:.15g}, got {value!r}")
         return float(value) if kind == "float" else value
     if kind == "bool":
         return value

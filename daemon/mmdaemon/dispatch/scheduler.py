@@ -156,8 +156,7 @@ class Scheduler:
     def publish(self, deployment: Deployment, max_queue: int = 0) -> Deployment | None:
         """Let a deployment serve its name from now on; return the one that it replaces, retired.
 
-        Waiting requests go on with the new one, if its tensors are those they were made for. ``max_queue`` is the
-        model's own limit; 0 = the scheduler's.
+        Waiting requests go on with the new one, if their tensors fit. ``max_queue`` is the model's own; 0 = none.
         """
         lane = self.lanes.get(deployment.name)
         if lane is None:

@@ -129,7 +129,8 @@ class _FolderIntake:
 
     def options(self) -> ModelOptions:
         """See ``Intake``."""
-        return parse_options(_text(self.source.options)) if self.source.options else ModelOptions()
+        sidecar = self.source.options
+        return parse_options(_text(sidecar), sidecar.path.name) if sidecar else ModelOptions()
 
     def labels(self) -> list[str] | None:
         """See ``Intake``."""

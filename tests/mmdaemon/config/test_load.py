@@ -51,7 +51,7 @@ def test_zero_means_what_the_box_has(base: dict[str, str]) -> None:
         ("max_queue = 5\n", "section [max_queue] is not known"),
         ('[limits]\nmax_queue = "5"\n', "limits.max_queue: expected a whole number, got '5'"),
         ("[limits]\nmax_queue = true\n", "expected a whole number, got True"),
-        ("[limits]\nmax_queue = 0\n", "expected 1 to 1e+06, got 0"),
+        ("[limits]\nmax_queue = 0\n", "expected 1 to 1000000, got 0"),
         ("[models]\nrescan_s = nan\n", "expected 0.1 to 86400, got nan"),
         ('[socket]\nmode = "rw"\n', "expected octal permissions like 0660, got 'rw'"),
         ('[service]\nlog_level = "loud"\n', "expected one of debug, info, warning, error, got 'loud'"),
