@@ -51,8 +51,10 @@ ARROWS: dict[str, set[str]] = {
     # the model path
     "mmdaemon.folder": set(),
     "mmdaemon.store": {"mmdaemon.folder", "mmdaemon.log"},
-    "mmdaemon.probe": {"mmdaemon.store", "mmdaemon.log"},
+    "mmdaemon.confinement": set(),
+    "mmdaemon.probe": {"mmdaemon.confinement", "mmdaemon.store", "mmdaemon.log"},
     "mmdaemon.isolation": {
+        "mmdaemon.confinement",
         "mmdaemon.runtime.interface",
         "mmdaemon.dispatch",  # whose instances may be stopped
         "mmdaemon.store",  # the child unpacks what the store packed

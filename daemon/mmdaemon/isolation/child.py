@@ -6,7 +6,6 @@ Started as ``python -m mmdaemon.isolation.child CONTROL ARENA DAEMON``.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import os
 import resource
@@ -20,9 +19,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.confinement.memory import is_out_of_memory, too_large
+from mmdaemon.confinement.privilege import give_up, lower
 from mmdaemon.isolation.arena import Arena
-from mmdaemon.isolation.memory import is_out_of_memory, too_large
-from mmdaemon.isolation.packet import Channel, Order, Ran, Run
+from mmdaemon.isolation.packet import MEMORY_KEY, Channel, Order, Ran, Run
 from mmdaemon.runtime.interface import Instance, Traits
 from mmdaemon.store.archive import is_archive, unpack
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError, ModelError
@@ -31,8 +31,7 @@ from mmwire.tflite import ModelState
 # path, threads, traits, device -> the loaded model, and what is to be known of it (``Verdict``'s facts and more).
 Opener = Callable[[str, int, Traits, str], tuple[Instance, dict[str, Any]]]
 
-_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
-_OOM_SCORE = "500"  # goes before the daemon when memory is short, after a trial
+_OOM_SCORE = 500  # the kernel kills this process before the daemon, and a trial before this process
 _ALIGN = 64  # as TensorFlow and XNNPACK like their tensors
 
 
@@ -95,18 +94,14 @@ def _open(order: Order, model: int) -> tuple[Instance, dict[str, Any]]:
 
 
 def _confine(memory_bytes: int) -> None:
-    """Give up what a model has no business with; best effort where the box does not allow it.
+    """Give up what a model does not need, as far as the box allows it.
 
-    Source: prctl(2), setrlimit(2): ``RLIMIT_DATA`` counts what is written, not address space, of which TensorFlow takes
-    much and uses little; proc(5) on ``oom_score_adj``.
+    Source: setrlimit(2). ``RLIMIT_DATA`` counts what is written; TensorFlow takes much address space and uses little.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        give_up(_OOM_SCORE)
         if memory_bytes:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+            lower(resource.RLIMIT_DATA, memory_bytes)
 
 
 def _die_with(daemon: int) -> None:
@@ -141,7 +136,7 @@ def main(arguments: list[str]) -> int:
         control.send({"error": error.as_dict()})
         return 1
     except MemoryError:
-        control.send({"error": too_large(order.memory_bytes).as_dict()})
+        control.send({"error": too_large("loading", MEMORY_KEY, order.memory_bytes).as_dict()})
         return 1
     except OSError as error:
         refused = ModelError("STORE_FAILED", f"the model cannot be unpacked: {error.strerror}", retryable=True)
@@ -149,7 +144,7 @@ def main(arguments: list[str]) -> int:
         return 1
     except Exception as error:
         if is_out_of_memory(str(error)):
-            control.send({"error": too_large(order.memory_bytes).as_dict()})
+            control.send({"error": too_large("loading", MEMORY_KEY, order.memory_bytes).as_dict()})
             return 1
         traceback.print_exc()
         text = f"loading failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -18,6 +18,7 @@ from typing import Any
 from mmwire.errors import MmError, error_from_dict
 from mmwire.tensor import Shape
 
+MEMORY_KEY = "executor.memory_mb"  # the key of the configuration behind ``Order.memory_bytes``
 _PACKET_BYTES = 256 * 1024  # the kernel takes 208 KB in one packet
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 

@@ -12,13 +12,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.confinement.environment import child_environment
+from mmdaemon.confinement.memory import is_out_of_memory
 from mmdaemon.isolation.arena import Arena, open_arena
-from mmdaemon.isolation.memory import is_out_of_memory
 from mmdaemon.isolation.packet import Channel, Order, Run
 from mmdaemon.log.logger import about, subject
 from mmwire.errors import InternalError, MmError
 
-_SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon itself
 _STOP_S = 5.0
 _DETAIL_BYTES = 2048
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -43,7 +43,6 @@ class ChildProcess:
         noise_out, noise_in = os.pipe2(os.O_CLOEXEC)
         shared = open_arena()
         try:
-            environment = {name: value for name, value in os.environ.items() if not name.startswith(_SYSTEMD)}
             with theirs:
                 self._process = subprocess.Popen(
                     [
@@ -58,7 +57,7 @@ class ChildProcess:
                     stdout=noise_in,
                     stderr=noise_in,
                     pass_fds=[theirs.fileno(), shared],
-                    env=environment,
+                    env=child_environment(os.environ),
                     start_new_session=True,  # Ctrl-C is the daemon's to decide about
                 )
             self.pidfd = os.pidfd_open(self._process.pid)

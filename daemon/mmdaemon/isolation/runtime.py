@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmdaemon.confinement.memory import too_large
 from mmdaemon.isolation.instance import ProcessInstance
-from mmdaemon.isolation.memory import too_large
-from mmdaemon.isolation.packet import Order, error_of
+from mmdaemon.isolation.packet import MEMORY_KEY, Order, error_of
 from mmdaemon.isolation.process import ChildProcess
 from mmdaemon.isolation.warden import Warden
 from mmdaemon.log.logger import LOG
@@ -153,7 +153,7 @@ class ProcessRuntime:
             message = f"the model's process did not answer within {limit_s:g} s"
             error = ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
         elif child.is_starved:
-            error = too_large(self._limits.memory_bytes)
+            error = too_large("loading", MEMORY_KEY, self._limits.memory_bytes)
         else:
             message = f"the model's process {child.how} while it loaded"
             error = ModelError("MODEL_CRASHED", message, "the log has the rest")

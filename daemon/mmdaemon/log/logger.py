@@ -18,11 +18,14 @@ from mmdaemon.log.journal import JOURNAL_SOCKET, JournalHandler, PriorityFormatt
 from mmwire.errors import MmError
 
 LOG = logging.getLogger("mmdaemon")
-LEVELS = ("debug", "info", "warning", "error")
 
 
 def set_up_log(level: str) -> None:
-    """Send the log where it belongs at a level of ``LEVELS``; may be called again to change the level."""
+    """Set up the log, or only its level where it is set up already.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+    """
     LOG.setLevel(level.upper())
     if not LOG.handlers:
         LOG.addHandler(log_handler(os.environ))

@@ -35,7 +35,7 @@ class _Child:
         self.answer = answer
         self.report = report
         self.noise = noise
-        self.remains = Remains(request.limits.wall_s)
+        self.remains = Remains(request.limits)
         self.deadline = time.monotonic() + request.limits.wall_s
 
     def descriptors(self) -> tuple[int, int, int]:

@@ -83,7 +83,7 @@ class Probe:
                 # LiteRT says the same of a bad file and of memory it did not get. A bad file stays bad with more of it.
                 second = self._try(blob, threads, self._limits.with_more_memory())
                 if second.ok or second.code == "MODEL_TOO_LARGE":
-                    return starved(result)
+                    return starved(result, self._limits)
             return result
 
     def _try(self, blob: OpenBlob, threads: int, limits: TrialLimits) -> TrialResult:

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 
+from mmdaemon.confinement.environment import child_environment
 from mmdaemon.probe.packet import READY
 from mmwire.errors import InternalError
 
 _START_S = 60.0  # imports from a cold SD card
 _STOP_S = 5.0
 _CHUNK_BYTES = 64 * 1024
-_SYSTEMD = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")  # meant for the daemon itself
 
 
 class HelperProcess:
@@ -33,8 +33,7 @@ class HelperProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             # numpy's OpenBLAS would start threads at import, and a fork of a process with threads is a gamble.
-            environment = {name: value for name, value in os.environ.items() if not name.startswith(_SYSTEMD)}
-            environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+            environment = child_environment(os.environ) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(
                 [
                     sys.executable,

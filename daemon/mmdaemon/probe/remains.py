@@ -8,16 +8,14 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmdaemon.probe.trial import PHASE, too_large
+from mmdaemon.confinement.memory import is_out_of_memory
+from mmdaemon.probe.limit import TrialLimits
+from mmdaemon.probe.trial import PHASE
 from mmdaemon.store.trial import TrialResult
 from mmwire.errors import CODES, InternalError, MmError, ModelError
 
 DETAIL_BYTES = 2048
 REPORT_BYTES = 1024 * 1024  # signatures of any real model take a few KB
-
-# Of a C++ runtime that got no memory; it then aborts.
-_OUT_OF_MEMORY = ("std::bad_alloc", "std::length_error", "Cannot allocate memory", "out of memory")
-
 
 # No fault of a model raises these: a supervisor stops the daemon with everything around it.
 _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -28,13 +26,13 @@ class Remains:
     """What a trial left.
 
     Attributes:
-        limit_s: Its wall limit.
+        limits: What it was allowed to take.
         report: What it wrote on its pipe, up to ``REPORT_BYTES``.
         noise: The end of its standard output and error.
         timed_out: Whether it was killed for its wall limit.
     """
 
-    limit_s: float
+    limits: TrialLimits
     report: bytearray = field(default_factory=bytearray)
     noise: bytearray = field(default_factory=bytearray)
     timed_out: bool = False
@@ -62,7 +60,7 @@ class Remains:
         phase, said = self._lines()
         detail = self.noise.decode("utf-8", "replace").strip()
         if self.timed_out:  # 1
-            return _refused(_too_slow(f"{self.limit_s:g} s"), phase, detail)
+            return _refused(_too_slow(f"{self.limits.wall_s:g} s", "probe.wall_s"), phase, detail)
         if os.WIFSIGNALED(status):  # 2
             return _refused(self._killed(signal.Signals(os.WTERMSIG(status)), phase, detail), phase, detail)
         if said is not None:  # 3
@@ -81,30 +79,32 @@ class Remains:
 
     def _killed(self, number: signal.Signals, phase: str, detail: str) -> MmError:
         if number == signal.SIGXCPU:
-            return _too_slow("its share of CPU time")
+            return _too_slow(f"{self.limits.cpu_s} s of processor time", "probe.cpu_s")
         if number in _FROM_OUTSIDE:
             return InternalError("INTERNAL", f"somebody ended the trial with {number.name}", retryable=True)
-        starved = number == signal.SIGABRT and any(text in detail for text in _OUT_OF_MEMORY)
-        if starved or number == signal.SIGKILL:  # nobody but the kernel's OOM killer sends that one
-            return too_large()
+        is_starved = number == signal.SIGABRT and is_out_of_memory(detail)
+        if is_starved or number == signal.SIGKILL:  # only the kernel sends SIGKILL, when the box is short of memory
+            return self.limits.too_large()
         return _crashed(f"was killed by {number.name}", phase)
 
 
 def not_tried(why: str) -> TrialResult:
     """Return the result of a trial that did not take place, through no fault of the model."""
-    return TrialResult(False, "INTERNAL", f"the model was not tried: {why}", "it is tried again later", transient=True)
+    return TrialResult(
+        False, "INTERNAL", f"the model was not tried: {why}", "the daemon tries it again later", transient=True
+    )
 
 
-def starved(result: TrialResult) -> TrialResult:
+def starved(result: TrialResult, limits: TrialLimits) -> TrialResult:
     """Return the trial result of a model that was refused only for lack of memory."""
-    return _refused(too_large(), result.phase, result.detail)
+    return _refused(limits.too_large(), result.phase, result.detail)
 
 
-def _too_slow(limit: str) -> ModelError:
+def _too_slow(limit: str, key: str) -> ModelError:
     return ModelError(
         "MODEL_TOO_SLOW",
         f"trying the model took more than {limit}",
-        "it is tried again later; raise the limit if the box is this slow",
+        f"the daemon tries it again later; raise {key} if the box is this slow",
         retryable=True,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from mmdaemon.probe.limit import TrialLimits, close_all_but, confine
-from mmwire.errors import InternalError, MmError, ModelError
+from mmwire.errors import InternalError, MmError
 
 # path, threads, announce(phase) -> facts; as mmdaemon.runtime.trial.examine.examine
 Examiner = Callable[[str, int, Callable[[str], None]], dict[str, Any]]
@@ -46,14 +46,14 @@ def run_trial(
         os.dup2(noise, 2)
         close_all_but({0, 1, 2, model, report})
         confine(limits, os.fstat(model).st_size, parent)
-        _say(report, json.dumps(_outcome(examiner, model, threads, report)))
+        _say(report, json.dumps(_outcome(examiner, model, threads, limits, report)))
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace"))
         os._exit(1)
     os._exit(0)  # no destructor of a model's library runs
 
 
-def _outcome(examiner: Examiner, model: int, threads: int, report: int) -> dict[str, Any]:
+def _outcome(examiner: Examiner, model: int, threads: int, limits: TrialLimits, report: int) -> dict[str, Any]:
     def announce(phase: str) -> None:
         _say(report, PHASE + phase)
 
@@ -62,7 +62,7 @@ def _outcome(examiner: Examiner, model: int, threads: int, report: int) -> dict[
     except MmError as error:
         return {"error": error.as_dict()}
     except MemoryError:
-        return {"error": too_large().as_dict()}
+        return {"error": limits.too_large().as_dict()}
     except Exception as error:
         last = error.__traceback__
         while last is not None and last.tb_next is not None:
@@ -70,16 +70,6 @@ def _outcome(examiner: Examiner, model: int, threads: int, report: int) -> dict[
         where = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}" if last is not None else "?"
         print(f"{type(error).__name__} at {where}: {error}", file=sys.stderr, flush=True)
         return {"error": InternalError("INTERNAL", f"the trial failed: {type(error).__name__}: {error}").as_dict()}
-
-
-def too_large() -> ModelError:
-    """Return the error of a model that does not fit the memory of a trial."""
-    return ModelError(
-        "MODEL_TOO_LARGE",
-        "trying the model took more memory than a trial may",
-        "it is tried again later; raise the limit, or free memory on the box",
-        retryable=True,
-    )
 
 
 def _say(report: int, line: str) -> None:
