@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mmwire.errors import ModelError, RequestError
+from mmwire.errors import ModelError
 
 MODEL_SUFFIX = ".tflite"
 LABELS_SUFFIX = ".labels.txt"
@@ -29,21 +29,6 @@ _VERSION = re.compile(r"[1-9][0-9]{0,17}\Z")  # a positive integer that fits 64 
 def is_model_name(name: str) -> bool:
     """Return whether ``name`` may be a model's: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``."""
     return _NAME.match(name) is not None
-
-
-def require_model_name(name: str) -> str:
-    """Return ``name`` unchanged.
-
-    Raises:
-        RequestError: ``BAD_REQUEST``, the name could not be any model's.
-    """
-    if not is_model_name(name):
-        raise RequestError(
-            "BAD_REQUEST",
-            f"{name!r} is not a model name",
-            "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
-        )
-    return name
 
 
 def parse_version(text: str) -> int | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmwire.errors import ModelError, RequestError
+from mmwire.errors import ModelError
 from mmwire.manifest import (
     ModelOptions,
     is_ignored,
@@ -12,7 +12,6 @@ from mmwire.manifest import (
     parse_labels,
     parse_options,
     parse_version,
-    require_model_name,
 )
 
 FUZZ = settings(deadline=None, derandomize=True, max_examples=300)
@@ -22,7 +21,6 @@ ANY_TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from("./\\\0\n-_~")
 @pytest.mark.parametrize("name", ["a", "9", "kws", "tf2_mobilenet_v2_1.0_224_ptq", "A-b.c_d", "x" * 64])
 def test_model_names(name: str) -> None:
     assert is_model_name(name)
-    assert require_model_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -31,9 +29,6 @@ def test_model_names(name: str) -> None:
 )
 def test_what_is_no_model_name(name: str) -> None:
     assert not is_model_name(name)
-    with pytest.raises(RequestError) as caught:
-        require_model_name(name)
-    assert caught.value.code == "BAD_REQUEST"
 
 
 @FUZZ

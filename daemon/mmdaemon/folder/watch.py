@@ -92,9 +92,6 @@ def _path(text: bytes | str) -> Path:
 class Watcher:
     """Calls ``on_hint`` from a thread of its own whenever something may have changed in the folder.
 
-    Attributes:
-        restarts: How often ``revive`` had to start it again.
-
     Args:
         folder: What to watch.
         on_hint: Called when something may have changed.
@@ -114,7 +111,6 @@ class Watcher:
         self._watched: tuple[int, int] | None = None
         self._wanted = False
         self._complained = False
-        self.restarts = 0
 
     def start(self) -> None:
         """Start watching. Without inotify (its limits are per user) say so once and go on: the rescan finds all."""
@@ -149,10 +145,7 @@ class Watcher:
                 return False
             else:
                 self._stop()
-            if not self._start():
-                return False
-            self.restarts += 1
-            return True
+            return self._start()
 
     def _is_alive(self) -> bool:
         observer = self._observer

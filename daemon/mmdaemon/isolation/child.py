@@ -28,7 +28,7 @@ from mmdaemon.store.archive import is_archive, unpack
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError, ModelError
 from mmwire.tflite import ModelState
 
-# path, threads, traits, device -> the loaded model, and what is to be known of it (``Verdict``'s facts and more).
+# path, threads, traits, device -> the loaded model, and what is known of it (the facts of ``TrialResult``, and more).
 Opener = Callable[[str, int, Traits, str], tuple[Instance, dict[str, Any]]]
 
 _OOM_SCORE = 500  # the kernel kills this process before the daemon, and a trial before this process

@@ -23,9 +23,6 @@ _GRACE_S = 10.0  # the helper's, beyond the wall limit that it enforces itself
 class Probe:
     """Tries models in processes that nobody needs afterwards.
 
-    Attributes:
-        restarts: How often the helper had to be started again.
-
     Args:
         limits: Of each trial.
         parallel: Trials at the same time; further callers wait. Default: the cores of the box.
@@ -45,7 +42,6 @@ class Probe:
         self._lock = threading.Lock()  # guards the helper's start and end
         self._helper: HelperProcess | None = None
         self._stopped = False
-        self.restarts = 0
 
     def start(self) -> None:
         """Start the helper, so that it is warm when the first check comes. Idempotent; also after ``stop``.
@@ -146,6 +142,5 @@ class Probe:
             if self._helper is not dead:
                 return
             self._helper = None
-            self.restarts += 1
         dead.process.kill()
         dead.stop()

@@ -13,14 +13,10 @@ from mmdaemon.log.logger import LOG
 class Notifier:
     """Sends states to systemd; does nothing where nobody listens.
 
-    Attributes:
-        via: ``systemd-python``, ``datagram``, or ``nobody``.
-
     Thread: any.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.via = "nobody"
         self._send: Callable[[str], object] = lambda _: None
         self._complained = False
         address = environment.get("NOTIFY_SOCKET", "")
@@ -30,11 +26,9 @@ class Notifier:
             # The repository's own folder systemd/ makes a bare ``import systemd`` succeed.
             from systemd import daemon
         except ImportError:
-            self.via = "datagram"
             self._address = "\0" + address[1:] if address.startswith("@") else address
             self._send = self._datagram
         else:
-            self.via = "systemd-python"
             self._send = daemon.notify
 
     def ready(self, status: str) -> None:

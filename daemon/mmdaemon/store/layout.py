@@ -29,8 +29,8 @@ class Layout:
         return self.root / "names"
 
     @property
-    def verdicts(self) -> Path:
-        """What probes found out."""
+    def trials(self) -> Path:
+        """What trials found out; the folder keeps the name that the first release gave it."""
         return self.root / "verdicts"
 
     @property
@@ -51,7 +51,7 @@ class Layout:
         """
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.root, self.blobs, self.names, self.verdicts, self.tmp):
+            for folder in (self.root, self.blobs, self.names, self.trials, self.tmp):
                 make_folder(folder)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):

@@ -73,17 +73,6 @@ class Ledger:
         except OSError as error:
             raise _failed(self._layout, error) from None
 
-    def remove(self, name: str) -> None:
-        """Forget a name and its counter. Idempotent.
-
-        Raises:
-            ModelError: ``STORE_FAILED`` (retryable).
-        """
-        try:
-            (self._layout.names / (name + _SUFFIX)).unlink(missing_ok=True)
-        except OSError as error:
-            raise _failed(self._layout, error) from None
-
     def _begin_anew(self, name: str, path: Path, data: bytes) -> NameRecord:
         numbers = [int(found) for found in _NUMBERS.findall(data)]
         counters = [int(found) - 1 for found in _COUNTER.findall(data)]

@@ -24,11 +24,3 @@ def seal(descriptor: int) -> None:
         OSError: Somebody has it mapped for writing.
     """
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-
-
-def is_sealed(descriptor: int) -> bool:
-    """Return whether nothing can change the bytes."""
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) == _SEALS
-    except OSError:
-        return False

@@ -137,7 +137,7 @@ class TrialResults:
     def get(self, key: str) -> TrialResult | None:
         """Return a trial result; None when there is none that can be read: then the model is probed again."""
         try:
-            return TrialResult.from_dict(json.loads((self._layout.verdicts / (key + _SUFFIX)).read_bytes()))
+            return TrialResult.from_dict(json.loads((self._layout.trials / (key + _SUFFIX)).read_bytes()))
         except (OSError, ValueError, RecursionError):
             return None
 
@@ -146,12 +146,12 @@ class TrialResults:
         if not result.transient:
             with contextlib.suppress(OSError):
                 write_whole(
-                    self._layout.verdicts / (key + _SUFFIX), json.dumps(result.as_dict()).encode(), self._layout.tmp
+                    self._layout.trials / (key + _SUFFIX), json.dumps(result.as_dict()).encode(), self._layout.tmp
                 )
 
     def collect(self, keep: set[str]) -> None:
         """Remove the trial results of every model whose SHA-256 is not in ``keep``."""
         with contextlib.suppress(OSError):
-            for path in self._layout.verdicts.iterdir():
+            for path in self._layout.trials.iterdir():
                 if path.name.partition("-")[0] not in keep:
                     path.unlink(missing_ok=True)

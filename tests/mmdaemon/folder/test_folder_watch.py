@@ -145,7 +145,7 @@ def test_a_replaced_folder_is_watched_again(models: Path, watcher: Watcher, hint
         assert watcher.revive()
         (models / "a.tflite").write_bytes(b"abc")
         hints.wait_for(models / "a.tflite", False)
-        assert watcher.restarts == 1
+        assert watcher.is_alive() and not watcher.revive()
     finally:
         shutil.rmtree(models.with_name(models.name + ".old"))
 
@@ -157,7 +157,7 @@ def test_a_dead_thread_is_noticed_and_replaced(models: Path, watcher: Watcher, h
         emitter.stop()
     wait_until(lambda: not watcher.is_alive())
     assert watcher.revive()
-    assert watcher.restarts == 1
+    assert watcher.is_alive()
     (models / "a.tflite").write_bytes(b"abc")
     hints.wait_for(models / "a.tflite", False)
 
@@ -178,7 +178,7 @@ def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints)
         (models / "a.tflite").write_bytes(b"abc")
         assert entered.wait(LIMIT_S)
         wait_until(watcher.revive)
-        assert watcher.is_alive() and watcher.restarts == 1
+        assert watcher.is_alive()
     finally:
         stuck.set()
     (models / "b.tflite").write_bytes(b"abc")
@@ -189,13 +189,13 @@ def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints)
 def test_one_that_answers_is_left_alone(models: Path, hints: Hints) -> None:
     watcher = Watcher(models, hints, patience_s=0.05)
     watcher.start()
-    for number in range(3):
+    for _ in range(3):
         assert not watcher.revive()
         assert watcher._ping is not None
         ping = watcher._ping
         wait_until(lambda ping=ping: ping.is_answered)  # type: ignore[misc]
         ping.asked -= 1  # longer ago than it is given to answer
-        assert watcher.restarts == 0, number
+    assert not watcher.revive()
     watcher.stop()
 
 

@@ -81,7 +81,7 @@ def test_a_crash_names_signal_and_phase(make_probe: Callable[..., Probe], tmp_pa
     assert result.detail == "last words"
     pid = probe.pid
     assert check(probe, tmp_path, "ok").ok
-    assert (probe.pid, probe.restarts) == (pid, 0)
+    assert probe.pid == pid
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -126,7 +126,7 @@ def test_a_refusal_is_the_runtimes_own(make_probe: Callable[..., Probe], tmp_pat
     assert not result.transient
 
 
-def test_a_bug_of_ours_is_no_verdict_on_the_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+def test_a_bug_of_ours_is_not_held_against_the_model(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     result = check(make_probe(), tmp_path, "bug")
     assert (result.code, result.transient) == ("INTERNAL", True)
     assert "KeyError at " in result.detail
@@ -183,11 +183,13 @@ def test_no_more_at_a_time_than_there_are_turns(make_probe: Callable[..., Probe]
 
 def test_many_threads_good_and_bad(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     probe = make_probe(parallel=4)
+    probe.start()
+    pid = probe.pid
     words = ["ok", "kill SIGSEGV", "refuse", "leave 1"] * 5
     expected = ["", "MODEL_CRASHED", "MODEL_INVALID", "MODEL_CRASHED"] * 5
     with ThreadPoolExecutor(8) as pool:
         assert [result.code for result in pool.map(lambda word: check(probe, tmp_path, word), words)] == expected
-    assert probe.restarts == 0
+    assert probe.pid == pid
 
 
 def test_a_helper_that_died_is_replaced_and_the_model_tried_again(
@@ -200,7 +202,6 @@ def test_a_helper_that_died_is_replaced_and_the_model_tried_again(
     os.kill(first, signal.SIGKILL)
     assert check(probe, tmp_path, "ok").ok
     assert probe.pid != first
-    assert probe.restarts == 1
 
 
 def test_a_trial_dies_with_the_helper(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_trial_dies_with_the_helper(make_probe: Callable[..., Probe], tmp_path
         assert pending.result().transient
 
 
-def test_a_model_that_kills_the_helper_ends_in_a_verdict(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
+def test_a_model_that_kills_the_helper_still_gets_a_result(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
     probe = make_probe()
     result = check(probe, tmp_path, "parricide")
     assert (result.ok, result.transient) == (False, True)
@@ -333,7 +334,7 @@ def test_a_helper_that_hangs_is_killed(
     assert helper is not None
     os.kill(helper, signal.SIGSTOP)
     assert check(probe, tmp_path, "ok").ok
-    assert probe.restarts == 1
+    assert probe.pid != helper
     assert not is_alive(helper)
 
 

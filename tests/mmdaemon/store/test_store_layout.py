@@ -14,7 +14,7 @@ def test_prepare_makes_private_folders_and_is_idempotent(tmp_path: Path) -> None
     layout = Layout(tmp_path / "deep/store")
     layout.prepare()
     layout.prepare()
-    folders = (layout.root, layout.blobs, layout.names, layout.verdicts, layout.tmp)
+    folders = (layout.root, layout.blobs, layout.names, layout.trials, layout.tmp)
     assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
 
 

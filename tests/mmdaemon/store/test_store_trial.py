@@ -17,7 +17,7 @@ KEY = trial_key("a" * 64, "ai-edge-litert", "2.3.0", "x86_64-1")
 
 
 @pytest.mark.parametrize("result", [GOOD, BAD])
-def test_a_verdict_is_kept(layout: Layout, result: TrialResult) -> None:
+def test_a_result_is_kept(layout: Layout, result: TrialResult) -> None:
     results = TrialResults(layout)
     assert results.get(KEY) is None
     results.put(KEY, result)
@@ -61,18 +61,18 @@ def test_the_key_tells_all_apart_that_the_outcome_depends_on() -> None:
         {"labels": ["cat", 7]},
     ],
 )
-def test_a_corrupt_one_is_no_verdict(layout: Layout, change: dict[str, Any]) -> None:
+def test_a_corrupt_file_is_not_a_result(layout: Layout, change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         TrialResult.from_dict(GOOD.as_dict() | change)
     TrialResults(layout).put(KEY, GOOD)
-    path = layout.verdicts / f"{KEY}.json"
+    path = layout.trials / f"{KEY}.json"
     path.write_text(json.dumps(GOOD.as_dict() | change))
     assert TrialResults(layout).get(KEY) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"7", b"{}", b"\xff", b"[" * 100_000])
-def test_other_bytes_are_no_verdict(layout: Layout, data: bytes) -> None:
-    (layout.verdicts / f"{KEY}.json").write_bytes(data)
+def test_other_bytes_are_not_a_result(layout: Layout, data: bytes) -> None:
+    (layout.trials / f"{KEY}.json").write_bytes(data)
     assert TrialResults(layout).get(KEY) is None
 
 
@@ -86,7 +86,7 @@ def test_a_bad_one_is_an_error_again() -> None:
     assert (error.code, error.hint, error.retryable) == ("MODEL_CRASHED", "convert it again", False)
 
 
-def test_verdicts_of_models_that_are_gone_are_collected(layout: Layout) -> None:
+def test_results_of_models_that_are_gone_are_collected(layout: Layout) -> None:
     results = TrialResults(layout)
     other = trial_key("b" * 64, "litert", "2.3", "cpu")
     results.put(KEY, GOOD)

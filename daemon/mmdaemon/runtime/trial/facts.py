@@ -45,7 +45,7 @@ class Facts:
         return self._run_us
 
     def as_dict(self, instance: Instance, batch: int, state: ModelState, labels: Sequence[str]) -> dict[str, Any]:
-        """Return the facts as JSON: the fields of a good ``Verdict``."""
+        """Return the facts as JSON: the fields of a good ``TrialResult``."""
         return {
             "signatures": [spec.as_dict() for spec in instance.signatures.values()],
             "batch": batch,
