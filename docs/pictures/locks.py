@@ -43,8 +43,8 @@ def draw() -> Drawing:
         1000,
         564,
         "Threads and locks of the daemon",
-        "Threads come to two monitors. Inside the models' monitor the requests' monitor, or one of three more locks, may "
-        "be taken. Every other lock is taken alone.",
+        "Threads come to two monitors. Inside the models' monitor the requests' monitor, or one of three more locks, "
+        "may be taken. Every other lock is taken alone.",
     )
     drawing.text(24, 36, "Threads", "ink bold")
     drawing.text(482, 252, "Locks: the outer one first", "ink bold", "middle")

@@ -66,15 +66,17 @@ def test_the_store_of_one_release_serves_in_the_other_and_back(
     kept = copies(daemon, digests)
 
     after = start(releases[second], tmp_path)
-    assert serving(after) == before
+    wait_for("the same serve here", lambda: serving(after) == before)
     assert state(after, "gone") == "unloaded"
     wait_for("it is refused here too", lambda: state(after, "broken") == "quarantined")
     assert copies(after, digests) == kept, "nothing was copied again"
     after.deploy("flat", tiny.add_constant(4), version=4)
+    newest = after.show("flat")["sha256"]
     assert after.stop() == 0
 
     again = start(releases[first], tmp_path)
-    assert serving(again) == before | {"flat": (4, again.show("flat")["sha256"], 4)}
+    expected = before | {"flat": (4, newest, 4)}
+    wait_for("what served last serves again", lambda: serving(again) == expected)
     assert state(again, "gone") == "unloaded"
     with again.client() as client:
         assert client.load("gone", timeout=LIMIT_S)["version"] == 1

@@ -75,7 +75,7 @@ def test_a_refused_start_is_an_error_with_its_code(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mmdaemon", "--config", str(bad), "--check"]
     plain = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert plain.returncode == 2
-    message, hint = plain.stderr.removeprefix("mmdaemon: ").split("  hint: ")
+    message, hint = plain.stderr.removeprefix("mmdaemon: ").split("hint: ")
     with (tmp_path / "stream").open("w+") as stream:
         status = os.fstat(stream.fileno())
         environment = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
