@@ -10,11 +10,11 @@ import numpy as np
 
 from mmclient.answer import Answer
 from mmclient.array import Array
-from mmclient.channel import Channel, unfinished
 from mmclient.encode import encode
 from mmclient.quantization import dequantized
 from mmclient.reach import lost
 from mmclient.result import raw, read_outputs
+from mmclient.transport import Transport, unfinished
 from mmwire import message
 from mmwire.errors import CapacityError, RequestError
 from mmwire.frame import HEADER, HEADER_BYTES, MAGIC, PROTOCOL, Frame, FrameType
@@ -33,7 +33,7 @@ class Binding:
     """A handle, and everything about its signature that can be known before a request.
 
     Args:
-        channel: The connection on which the signature was opened.
+        transport: The connection on which the signature was opened.
         handle: Names the signature in requests on this connection.
         opened: The daemon's description of the signature.
         forget: Called when the handle is no longer good, so that the next request opens the signature again.
@@ -42,7 +42,6 @@ class Binding:
     """
 
     __slots__ = (
-        "_channel",
         "_dtype",
         "_forget",
         "_head",
@@ -50,15 +49,16 @@ class Binding:
         "_names",
         "_outputs",
         "_tail",
+        "_transport",
         "handle",
         "opened",
     )
 
-    def __init__(self, channel: Channel, handle: int, opened: Opened, forget: Callable[[], object]) -> None:
+    def __init__(self, transport: Transport, handle: int, opened: Opened, forget: Callable[[], object]) -> None:
         spec = opened.spec
         self.handle = handle
         self.opened = opened
-        self._channel = channel
+        self._transport = transport
         self._forget = forget
         self._names = tuple(tensor.name for tensor in spec.outputs)
         self._head = bytearray(_HEAD_BYTES)
@@ -96,31 +96,31 @@ class Binding:
             size = sum(array.nbytes for array in parts)
             if shapes is not None:
                 return self._run_slowly(parts, rows, shapes, deadline)
-        if self._outputs is None or size > self._channel.max_payload_bytes:
+        if self._outputs is None or size > self._transport.max_payload_bytes:
             return self._run_slowly(parts, rows, None, deadline)
-        channel = self._channel
-        if timeout_s != channel.timeout_s:
-            channel.set_timeout(timeout_s)
+        transport = self._transport
+        if timeout_s != transport.timeout_s:
+            transport.set_timeout(timeout_s)
         outputs: list[Any] = [
             np.empty((rows, *tail) if has_rows else tail, dtype) for tail, has_rows, dtype in self._outputs
         ]
         expected = 0
         for array in outputs:
             expected += array.nbytes
-        channel.request_id = request_id = channel.request_id + 1
+        transport.request_id = request_id = transport.request_id + 1
         head = self._head
-        channel.is_busy = True
+        transport.is_busy = True
         try:
-            request = _pack(MAGIC, PROTOCOL, _INFER, 0, 0, self.handle, channel.wait_us, request_id, 0, size)
-            sent = channel.sock.sendmsg((request, *parts))
+            request = _pack(MAGIC, PROTOCOL, _INFER, 0, 0, self.handle, transport.wait_us, request_id, 0, size)
+            sent = transport.sock.sendmsg((request, *parts))
             if sent != HEADER_BYTES + size:
                 # The header is less than a socket buffer: it went out whole.
-                channel.send(unfinished([*map(raw, parts)], sent - HEADER_BYTES), request_id, deadline)
-                channel.set_deadline(deadline)
+                transport.send(unfinished([*map(raw, parts)], sent - HEADER_BYTES), request_id, deadline)
+                transport.set_deadline(deadline)
             # Straight into the caller's arrays: no copy, and no memory that the next answer would overwrite.
-            count = channel.sock.recvmsg_into((head, *outputs))[0]
+            count = transport.sock.recvmsg_into((head, *outputs))[0]
         except (BlockingIOError, TimeoutError):
-            raise channel.give_up(request_id) from None
+            raise transport.give_up(request_id) from None
         except OSError as error:
             raise lost(error) from None
         if count >= _HEAD_BYTES:
@@ -136,22 +136,22 @@ class Binding:
                 and count <= _HEAD_BYTES + expected
             ):
                 if count < _HEAD_BYTES + expected:
-                    channel.fill(unfinished([*map(raw, outputs)], count - _HEAD_BYTES), request_id, deadline)
-                channel.is_busy = False
+                    transport.fill(unfinished([*map(raw, outputs)], count - _HEAD_BYTES), request_id, deadline)
+                transport.is_busy = False
                 return dict(zip(self._names, outputs, strict=True))
         if count == 0:
             raise lost(None)
-        channel.feed(b"".join((head, *outputs))[:count])
+        transport.feed(b"".join((head, *outputs))[:count])
         return self._finish(request_id, deadline)
 
     def _run_slowly(
         self, parts: Sequence[Array], rows: int, shapes: Sequence[Shape] | None, deadline: float
     ) -> dict[str, Array]:
         """Ask in the general case: shapes may travel with the tensors."""
-        channel = self._channel
-        head = self.request_head(parts, shapes, request_id := channel.next_id(), deadline)
-        channel.is_busy = True
-        channel.send([memoryview(head), *map(raw, parts)], request_id, deadline)
+        transport = self._transport
+        head = self.request_head(parts, shapes, request_id := transport.next_id(), deadline)
+        transport.is_busy = True
+        transport.send([memoryview(head), *map(raw, parts)], request_id, deadline)
         return self._finish(request_id, deadline)
 
     def request_head(
@@ -163,7 +163,7 @@ class Binding:
             RequestError: ``BAD_TENSOR``: more bytes than the daemon takes in one request.
         """
         size = sum(array.nbytes for array in parts)
-        limit = self._channel.max_payload_bytes
+        limit = self._transport.max_payload_bytes
         if size > limit:
             raise RequestError(
                 "BAD_TENSOR",
@@ -176,7 +176,7 @@ class Binding:
     def _finish(self, request_id: int, deadline: float) -> dict[str, Array]:
         """Receive an answer of any shape."""
         try:
-            frame = self._channel.answer(request_id, deadline)
+            frame = self._transport.answer(request_id, deadline)
         except CapacityError as error:
             if error.code == "SPECS_CHANGED":
                 self._forget()

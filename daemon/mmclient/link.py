@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmclient.channel import MAX_TIMEOUT_S, Channel
+from mmclient.transport import MAX_TIMEOUT_S, Transport
 from mmwire import message
 from mmwire.errors import RequestError
 from mmwire.frame import FrameType
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _MAX_OPENED = 1000  # the daemon allows 1024 handles a connection, and gives none of them again
 
 
-class Link(Channel):
-    """A channel to the daemon with its open signatures.
+class Link(Transport):
+    """A connection to the daemon with its open signatures.
 
     Attributes:
         bindings: The signatures that were opened here, by name, signature and version.
@@ -30,7 +30,7 @@ class Link(Channel):
     __slots__ = ("_opened", "bindings")
 
     def __init__(self, path: str, deadline: float, patience_s: float) -> None:
-        """Connect and greet, as ``Channel``."""
+        """Connect and greet, as ``Transport``."""
         self.bindings: dict[tuple[str, str, int | None], Binding] = {}
         self._opened = 0
         super().__init__(path, deadline, patience_s)

@@ -12,7 +12,6 @@ from typing import Any
 
 from mmclient.answer import Answer
 from mmclient.binding import Binding
-from mmclient.channel import unfinished
 from mmclient.encode import RowEncoder
 from mmclient.group import Group, Sizing, each_row
 from mmclient.link import Link
@@ -20,6 +19,7 @@ from mmclient.pool import Pool
 from mmclient.reach import lost, timed_out
 from mmclient.result import raw, read_outputs
 from mmclient.retry import Retry
+from mmclient.transport import unfinished
 from mmwire.errors import MmError, RemoteWireError
 from mmwire.frame import Frame, FrameType
 from mmwire.tensor import SignatureSpec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -74,6 +75,20 @@ def test_the_verb_waits_where_no_known_socket_exists_yet(
     on_pause(lambda: stack.enter_context(FakeDaemon(place)))
     assert main(["wait", "double"]) == 0
     assert capsys.readouterr().out == "double version 1: ready\n"
+
+
+def test_a_person_is_told_that_the_daemon_is_awaited(
+    place: Path,
+    stack: ExitStack,
+    on_pause: Callable[..., list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    on_pause(lambda: stack.enter_context(FakeDaemon(place)))
+    for told in (f"mmctl: no daemon answers: there is no socket {place}; waiting for one to start\n", ""):
+        assert main(["--socket", str(place), "wait", "double"]) == 0
+        assert capsys.readouterr().err == told
 
 
 def test_no_daemon_until_the_timeout_is_unreachable(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,10 +107,12 @@ def predict(console: Console, model: str, options: Options) -> int:
         feed = read_inputs(options.files, opened, as_image=options.as_image, keep_going=options.keep_going)
         classes: Classes | None = None
         if options.top != 0 and (output is None or output.suffix.lower() == ".jsonl" or console.as_json):
-            is_wanted = options.top is not None
-            classes = classes_of(opened.spec, lambda: client.show(model).get("labels") or [], is_wanted=is_wanted)
-        if classes is not None:
-            classes.count = options.top or (1 if feed.count > 1 and not console.as_json else 5)
+
+            def read_labels() -> list[str]:
+                return client.show(model).get("labels") or []
+
+            count = options.top or (1 if feed.count > 1 and not console.as_json else 5)
+            classes = classes_of(opened.spec, read_labels, count, is_wanted=options.top is not None)
         sink = stack.enter_context(Sink(output, opened.spec, classes)) if output is not None else None
         report: Report = (
             JsonReport(opened, classes) if console.as_json else TextReport(classes, is_quiet=sink is not None)

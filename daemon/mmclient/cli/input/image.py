@@ -28,7 +28,7 @@ _DEEP_FORMATS = ("PNG", "PPM")  # formats whose mode "I" holds 16 bits; in a TIF
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PixelLayout:
     """How the pixels of one row lie in an input.
 
     Attributes:
@@ -44,7 +44,7 @@ class Layout:
     shape: Shape
 
 
-def layout_of(tensor: TensorSpec, opened: Opened, *, is_asked: bool) -> Layout:
+def layout_of(tensor: TensorSpec, opened: Opened, *, is_asked: bool) -> PixelLayout:
     """Return how an image lies in an input.
 
     The shape alone cannot prove that an input is an image: a spectrogram is ``[rows,49,10,1]``. An input counts as an
@@ -70,7 +70,7 @@ def layout_of(tensor: TensorSpec, opened: Opened, *, is_asked: bool) -> Layout:
     )
 
 
-def read(path: str, layout: Layout, tensor: TensorSpec, opened: Opened) -> Array:
+def read(path: str, layout: PixelLayout, tensor: TensorSpec, opened: Opened) -> Array:
     """Return an image as one row of an input.
 
     Shape: ``[1, height, width, channels]``, or flat where the input is.
@@ -85,19 +85,19 @@ def read(path: str, layout: Layout, tensor: TensorSpec, opened: Opened) -> Array
     return values[None] if len(layout.shape) < len(tensor.shape) else values
 
 
-def _only_layout(tensor: TensorSpec) -> Layout:
+def _only_layout(tensor: TensorSpec) -> PixelLayout:
     """Return the one layout that pixels can have in an input."""
     row = tensor.shape[1:] if tensor.has_rows or tensor.shape[:1] == (1,) else tensor.shape
     if tensor.dtype in ("uint8", "int8") or tensor.dtype.startswith("float"):
         if len(row) == 3 and row[2] in _MODES:
-            return Layout(row[0], row[1], row[2], row)
+            return PixelLayout(row[0], row[1], row[2], row)
         if len(row) == 2:
-            return Layout(row[0], row[1], 1, row)
+            return PixelLayout(row[0], row[1], 1, row)
         if len(row) == 1 and row[0] > 0:
             for channels in (1, 3):
                 side = math.isqrt(row[0] // channels)
                 if side * side * channels == row[0]:
-                    return Layout(side, side, channels, row)
+                    return PixelLayout(side, side, channels, row)
     raise RequestError(
         "BAD_TENSOR",
         f"input {tensor.name!r}: {tensor.describe()} takes no image; expected uint8, int8 or float"
@@ -106,14 +106,14 @@ def _only_layout(tensor: TensorSpec) -> Layout:
     )
 
 
-def _looks_like_image(layout: Layout) -> bool:
+def _looks_like_image(layout: PixelLayout) -> bool:
     sides = (layout.height, layout.width)
     if len(layout.shape) == 1 or any(0 <= side < _MIN_SIDE for side in sides):
         return False
     return layout.channels > 1 or layout.height == layout.width
 
 
-def _pixels(path: str, layout: Layout) -> Array:
+def _pixels(path: str, layout: PixelLayout) -> Array:
     """Return a file's pixels from 0 to 255, in the size and the channels of the input."""
     try:
         from PIL import Image, ImageOps

@@ -16,7 +16,7 @@ _SUM_TOLERANCE = 0.02
 _MAX_TOLERANCE = 0.5
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Classes:
     """The classes of a signature.
 
@@ -30,7 +30,7 @@ class Classes:
     output: str
     labels: list[str]
     sum_tolerance: float
-    count: int = 5
+    count: int
 
     def scores(self, answer: Answer) -> Array:
         """Return an answer's scores.
@@ -65,12 +65,15 @@ class Classes:
         return bool(in_range and abs(float(scores.sum()) - 1) <= self.sum_tolerance)
 
 
-def classes_of(spec: SignatureSpec, read_labels: Callable[[], list[str]], *, is_wanted: bool) -> Classes | None:
+def classes_of(
+    spec: SignatureSpec, read_labels: Callable[[], list[str]], count: int, *, is_wanted: bool
+) -> Classes | None:
     """Return the classes of a signature, None for a model that is not a classifier.
 
     Args:
         spec: The signature's tensors.
         read_labels: Asks the daemon for the labels.
+        count: How many of the best classes to name.
         is_wanted: Whether the user asked for classes: then an output of the input's shape counts as classes too.
     """
     if not spec.classes:
@@ -80,4 +83,4 @@ def classes_of(spec: SignatureSpec, read_labels: Callable[[], list[str]], *, is_
     if not labels and not is_wanted and [tensor.shape for tensor in spec.inputs] == [output.shape]:
         return None  # an autoencoder
     rounding = output.scale * output.shape[1] / 2  # each stored score is off by half a step at most
-    return Classes(output.name, labels, min(_MAX_TOLERANCE, _SUM_TOLERANCE + rounding))
+    return Classes(output.name, labels, min(_MAX_TOLERANCE, _SUM_TOLERANCE + rounding), count)

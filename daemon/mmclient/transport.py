@@ -25,7 +25,7 @@ MAX_TIMEOUT_S = 1e6
 _GRACE_S = 0.02
 
 
-class Channel:
+class Transport:
     """One greeted connection.
 
     Timeouts are the kernel's (SO_RCVTIMEO on a blocking socket): set once, then they cost nothing. Measured on a
