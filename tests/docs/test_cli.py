@@ -25,7 +25,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
     (r"\b[\d.]+ (us|ms|s|bytes|KiB|MiB|GiB)\b", "QUANTITY"),
     (r"^(pid +)\d+", r"\1PID"),
-    (r"(cores|version) [\d.]+", r"\1 N"),
+    (r"(cores|version|batch) [\d.]+", r"\1 N"),
     (r"(models|store) /\S+?(,|$)", r"\1 PATH\2"),
     (r"^(colour +1 ).*\d$", r"\1COUNTS"),  # of ps
     (r" +", " "),

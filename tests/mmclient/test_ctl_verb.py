@@ -64,6 +64,7 @@ def test_show_says_default_and_gives_sizes_and_times_their_units(ctl: Ctl, daemo
         (0, "0 us"),
         (12.1e-6, "12.1 us"),
         (0.5, "500 ms"),
+        (0.9996, "1000 ms"),
         (3.51, "3.5 s"),
         (61, "1 min 1 s"),
         (3700, "1 h 1 min"),

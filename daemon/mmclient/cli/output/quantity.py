@@ -20,7 +20,8 @@ def size(count: float) -> str:
 def duration(seconds: float) -> str:
     """Return a time as text: ``12 us``, ``5.6 ms``, ``3 h 12 min``."""
     if seconds < 1:
-        return f"{seconds * 1e6:.3g} us" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+        count, unit = (seconds * 1e6, "us") if seconds < 1e-3 else (seconds * 1e3, "ms")
+        return f"{count:.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes = int(seconds // 60)
