@@ -99,6 +99,12 @@ def test_unknown_input_name(ctl: Ctl) -> None:
     assert status == 1 and "the model's inputs are 'a', 'b', got 'z'\nhint: -i a=FILE names an input" in err
 
 
+@pytest.mark.parametrize("argument", ["", "x="])
+def test_a_file_without_a_name(ctl: Ctl, argument: str) -> None:
+    status, _, err = ctl("predict", "double", "-i", argument)
+    assert status == 1 and "expected the name of a file, got nothing" in err
+
+
 def test_files_may_follow_the_model(ctl: Ctl, tmp_path: Path) -> None:
     for index in range(3):
         np.save(tmp_path / f"{index}.npy", np.full((1, 4), index, np.float32))

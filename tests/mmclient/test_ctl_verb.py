@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from mmclient.cli.output import quantity
 from mmwire.errors import CapacityError, RequestError
 from mmwire.frame import FrameType
 from rig.fake_daemon import FakeDaemon, refuse
@@ -56,30 +55,6 @@ def test_show_says_default_and_gives_sizes_and_times_their_units(ctl: Ctl, daemo
         "traits   size 3.9 MiB, batch 1, load 5.57 ms, run 12.1 us, memory 27.3 MiB",
     ]
     assert json.loads(ctl("show", "m", "--json")[1]) == {"name": "m", "options": options, "traits": traits}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 us"),
-        (12.1e-6, "12.1 us"),
-        (0.5, "500 ms"),
-        (0.9996, "1000 ms"),
-        (3.51, "3.5 s"),
-        (61, "1 min 1 s"),
-        (3700, "1 h 1 min"),
-        (200_000, "2 d 7 h"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert quantity.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 bytes"), (1023, "1023 bytes"), (2048, "2.0 KiB"), (5 << 40, "5.0 TiB")]
-)
-def test_sizes(count: int, text: str) -> None:
-    assert quantity.size(count) == text
 
 
 def test_ps(ctl: Ctl, daemon: FakeDaemon) -> None:

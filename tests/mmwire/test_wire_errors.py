@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -17,6 +18,7 @@ from mmwire.errors import (
     RemoteWireError,
     RequestError,
     error_from_dict,
+    error_text,
 )
 
 
@@ -92,3 +94,11 @@ def test_fields_that_are_no_error_are_the_peers_fault(fields: dict[str, object])
 def test_text_carries_the_hint() -> None:
     assert str(ConvertError("PARITY_FAILED", "0.2 apart", "give more data")) == "0.2 apart (give more data)"
     assert str(ConvertError("PARITY_FAILED", "0.2 apart")) == "0.2 apart"
+
+
+def test_the_text_of_an_error_is_lines_for_people_or_one_document() -> None:
+    error = RequestError("MODEL_NOT_FOUND", "no model named 'kwß'", "mmctl ls lists the models")
+
+    assert error_text(error, "mmctl") == "mmctl: no model named 'kwß'\nhint: mmctl ls lists the models"
+    assert error_text(RequestError("BAD_INPUT", "x is empty"), "mmctl") == "mmctl: x is empty"
+    assert json.loads(error_text(error, "mmctl", as_json=True)) == {"error": error.as_dict()}

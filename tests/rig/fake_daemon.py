@@ -185,7 +185,7 @@ class Peer:
 
 
 class FakeDaemon:
-    """Listens on a path; ``frames`` is what came, ``fault`` lines up what goes wrong next."""
+    """Listens on a path; ``frames`` holds the frames that came, and ``fault`` queues faults for the next ones."""
 
     def __init__(self, path: str | Path, models: Sequence[FakeModel] | None = None) -> None:
         self.path = str(path)

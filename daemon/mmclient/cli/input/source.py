@@ -66,7 +66,7 @@ def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str,
     """Yield the input's name, which may be empty, and the path of each file; a folder yields its images by name."""
     for argument in given:
         name, path = _split(argument, spec)
-        if not Path(path).is_dir():
+        if not path or not Path(path).is_dir():
             yield name, path
             continue
         try:
@@ -93,6 +93,8 @@ def _split(argument: str, spec: SignatureSpec) -> tuple[str, str]:
 
 def _read(path: str, tensors: dict[str, TensorSpec], opened: Opened, as_image: bool) -> list[tuple[TensorSpec, Block]]:
     suffix = Path(path).suffix.lower()
+    if not path:
+        raise RequestError("BAD_INPUT", "expected the name of a file, got nothing", "for example -i values.npy")
     if path != _STDIN and not Path(path).exists():
         raise RequestError("BAD_INPUT", f"{path} cannot be read: No such file or directory")
     if path == _STDIN:
