@@ -5,7 +5,7 @@ from __future__ import annotations
 # Source: APP in the Makefile. `make install` and the Debian package put their Python environment there.
 _PACKAGE_FOLDER = "/lib/mmdaemon"
 _IN_THE_PACKAGE = frozenset({"images"})
-_REINSTALL = "the package brings it, so this installation is damaged: apt install --reinstall mmdaemon"
+_REINSTALL = "this installation has lost it: apt install --reinstall ./mmdaemon_*.deb, or make install again"
 
 
 def install_hint(extra: str, prefix: str) -> str:

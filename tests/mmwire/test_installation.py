@@ -10,8 +10,8 @@ from mmwire.installation import dependency_hint, install_hint
     [
         ("images", "/home/me/.venv", "pip install 'mmdaemon[images]'"),
         ("tensorflow", "/usr", "pip install 'mmdaemon[tensorflow]'"),
-        ("images", "/usr/lib/mmdaemon", "apt install --reinstall mmdaemon"),
-        ("images", "/usr/local/lib/mmdaemon/", "apt install --reinstall mmdaemon"),
+        ("images", "/usr/lib/mmdaemon", "apt install --reinstall ./mmdaemon_*.deb"),
+        ("images", "/usr/local/lib/mmdaemon/", "apt install --reinstall ./mmdaemon_*.deb"),
         ("tensorflow", "/usr/lib/mmdaemon", "docs/operations.md"),
     ],
 )
