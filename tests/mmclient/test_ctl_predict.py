@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import sys
 import wave
 from collections.abc import Callable
@@ -153,6 +154,18 @@ def test_16_bit_grey_is_scaled_by_its_depth(
     Image.fromarray(DEEP).save(tmp_path / name)
     (row,) = data(ctl, "image", "-i", str(tmp_path / name))
     np.testing.assert_array_equal(row, np.rint(DEEP / 257)[..., None].repeat(channels, 2))
+
+
+def test_12_bit_grey_is_scaled_by_its_depth(ctl: Ctl, daemon: FakeDaemon, tmp_path: Path) -> None:
+    daemon.models["image"] = FakeModel("image", one("uint8", [8, 8, 1], "uint8", [8, 8, 1]), lambda x: x)
+    # Source: TIFF 6.0. Width, height, bits, compression, black is zero, offset, rows and bytes of the only strip.
+    entries = {256: 8, 257: 8, 258: 12, 259: 1, 262: 1, 273: 8, 278: 8, 279: 96}
+    pixels = bytes.fromhex("fff7ff") * 32  # in turn 4095 and 2047
+    tags = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in entries.items())
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(pixels))
+    (tmp_path / "x.tif").write_bytes(header + pixels + struct.pack("<H", len(entries)) + tags + bytes(4))
+    (row,) = data(ctl, "image", "-i", str(tmp_path / "x.tif"))
+    assert set(np.ravel(row)) == {255, 127}
 
 
 @pytest.mark.parametrize(("dtype", "told"), [("int32", "32-bit integers"), ("float32", "floats")])

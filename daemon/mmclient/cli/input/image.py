@@ -66,7 +66,7 @@ def layout_of(tensor: TensorSpec, opened: Opened, *, is_asked: bool) -> PixelLay
     raise RequestError(
         "BAD_TENSOR",
         f"input {tensor.name!r}: {tensor.describe()} does not look like an image: it may hold sound or other readings",
-        f"if it is an image of {layout.width}x{layout.height} pixels, add --as-image; else give the values as .npy",
+        "if it is an image, add --as-image; else give the values as .npy",
     )
 
 

@@ -72,7 +72,7 @@ def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str,
         try:
             images = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in image.SUFFIXES)
         except OSError as error:
-            raise RequestError("BAD_INPUT", f"{path}: {error.strerror}") from None
+            raise RequestError("BAD_INPUT", f"{path} cannot be read: {error.strerror}") from None
         if not images:
             raise RequestError("BAD_INPUT", f"{path}: expected a folder of images, got one without", "give files")
         yield from ((name, file) for file in images)
