@@ -99,7 +99,7 @@ install:         ## the service for this box: a Python environment of its own, t
 	rm -rf $(OURS)
 	$(SYSTEM_PYTHON) -m venv --without-pip $(DESTDIR)$(APP)
 	$(PINNED) $(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
-	  --no-cache-dir --no-compile .
+	  --no-cache-dir --no-compile '.[images]'
 	find $(DESTDIR)$(APP) -name direct_url.json -delete
 	cd $(DESTDIR)$(APP)/bin && ls | grep -vxE 'python[0-9.]*|$(subst $(space),|,$(COMMANDS))' | xargs rm -rf
 	sed -i '1s|^#!$(DESTDIR)|#!|' $(addprefix $(DESTDIR)$(APP)/bin/,$(COMMANDS))

@@ -134,6 +134,17 @@ def add_constant(
     return made.build([x], [y])
 
 
+def brighten(value: float) -> bytes:
+    """``y = x + value``, float32 [rows, 2, 2, 1]: a grey image of four pixels."""
+    made = Builder()
+    x = made.tensor("x", "float32", [1, 2, 2, 1], dynamic_rows=True)
+    constant = made.tensor("c", "float32", [1], [value])
+    y = made.tensor("y", "float32", [1, 2, 2, 1], dynamic_rows=True)
+    made.add(x, constant, y)
+    made.signature("serving_default", {"x": x}, {"y": y})
+    return made.build([x], [y])
+
+
 def add_two(names: tuple[str, str] = ("zeta", "alpha")) -> bytes:
     """``sum = zeta + 10 * alpha`` in steps of one op: two inputs whose order in the graph is not alphabetic."""
     made = Builder()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
+
+from PIL import Image
 
 from rig import tiny_tflite as tiny
 from rig.booted_box import MODELS, Box
 from rig.daemon_process import wait_for
 
-INSTALLED_MB = 160
+INSTALLED_MB = 175
 EXPOSURE = 0.5
 
 
@@ -42,6 +45,18 @@ def test_a_copy_by_a_group_member_is_the_deployment(box: Box) -> None:
     assert box.predict("one") == [2, 3, 4, 5]
     ready = json.loads(box.run("mmctl", "--json", "status", user="alice").stdout)["models"]["ready"]
     wait_for("the status line counts it", lambda: f"{ready} ready" in box.property("StatusText"))
+
+
+def test_images_are_read(box: Box) -> None:
+    box.deploy("grey.tflite", tiny.brighten(1))
+    box.wait("grey")
+    for suffix in ("png", "jpeg", "webp"):
+        image = io.BytesIO()
+        Image.new("RGB", (8, 8), "white").save(image, suffix)
+        box.put(Path(f"/tmp/white.{suffix}"), image.getvalue())
+        done = box.run("mmctl", "--json", "predict", "grey", "-i", f"/tmp/white.{suffix}", user="alice")
+        assert json.loads(done.stdout)["outputs"][0]["data"] == [[[[2], [2]], [[2], [2]]]]
+    box.run("rm", f"{MODELS}/grey.tflite")
 
 
 def test_others_may_neither_ask_nor_deploy(box: Box) -> None:
