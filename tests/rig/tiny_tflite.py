@@ -135,11 +135,11 @@ def add_constant(
 
 
 def brighten(value: float) -> bytes:
-    """``y = x + value``, float32 [rows, 2, 2, 1]: a grey image of four pixels."""
+    """``y = x + value``, float32 [rows, 8, 8, 1]: a grey image."""
     made = Builder()
-    x = made.tensor("x", "float32", [1, 2, 2, 1], dynamic_rows=True)
+    x = made.tensor("x", "float32", [1, 8, 8, 1], dynamic_rows=True)
     constant = made.tensor("c", "float32", [1], [value])
-    y = made.tensor("y", "float32", [1, 2, 2, 1], dynamic_rows=True)
+    y = made.tensor("y", "float32", [1, 8, 8, 1], dynamic_rows=True)
     made.add(x, constant, y)
     made.signature("serving_default", {"x": x}, {"y": y})
     return made.build([x], [y])
