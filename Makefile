@@ -21,7 +21,7 @@ space   := $(subst ,, )
 # Every pip here installs the versions of constraints.txt, the build's own packages included.
 PINNED  := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt'
 
-.PHONY: setup constraints demo test coverage test-soak test-systemd test-pythons test-runtimes docs check format bench bench-tensorflow bench-converter install uninstall deb clean help
+.PHONY: setup constraints demo test coverage test-soak test-systemd test-release test-pythons test-runtimes docs check format bench bench-tensorflow bench-converter install uninstall deb release clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -59,6 +59,9 @@ test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
 
 test-systemd: $(STAMP)  ## the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
 	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
+
+test-release: $(STAMP)  ## make release in a scratch repository: everything is built, nothing is pushed
+	MM_RELEASE=1 $(BIN)/python -m pytest --timeout 900 tests/release
 
 test-pythons: $(STAMP)  ## the daemon's tests under every Python of $(PYTHONS) that is installed, without TensorFlow
 	$(BIN)/python -m tests.rig.environments pythons $(PYTHONS)
@@ -139,8 +142,11 @@ ifeq ($(DESTDIR),)
 	systemctl daemon-reload
 endif
 
-deb: $(STAMP)    ## a Debian package for boxes with this machine's Python and architecture: dist/mmdaemon_VERSION_ARCH.deb
-	systemd/deb/build.sh $(SYSTEM_PYTHON) $(BIN)/python
+deb:             ## a Debian package for boxes with this machine's Python and architecture: dist/mmdaemon_VERSION_ARCH.deb
+	systemd/deb/build.sh $(SYSTEM_PYTHON)
+
+release: $(STAMP)  ## VERSION=X.Y.Z: check, commit, build wheel, sdist, deb and SBOM, tag; pushes nothing (docs/releasing.md)
+	$(BIN)/python docs/release/make.py $(if $(CHECKED),--checked) '$(VERSION)'
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache

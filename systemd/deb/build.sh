@@ -1,18 +1,17 @@
 #!/bin/sh
-# Builds the Debian package; called by `make deb`. Usage: build.sh PYTHON_OF_THE_BOX PYTHON_OF_THE_PROJECT
+# Builds the Debian package; called by `make deb`. Usage: build.sh PYTHON_OF_THE_BOX
 #
-# The package carries its Python environment (numpy, LiteRT, no TensorFlow), because boxes have no network and no
+# The package carries its Python environment (numpy, LiteRT, Pillow, no TensorFlow), because boxes have no network and no
 # compiler; so it fits one minor version of Python and one architecture, and says so in Depends.
 set -eu
 box_python=$1
-project_python=$2
 here=$(dirname "$0")
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
 export SOURCE_DATE_EPOCH
 
-version=$("$project_python" -c 'import mmdaemon; print(mmdaemon.__version__)')
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' daemon/mmdaemon/__init__.py)
 minor=$("$box_python" -c 'import sys; print(sys.version_info.minor)')
 architecture=$(dpkg --print-architecture)
 

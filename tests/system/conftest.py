@@ -25,8 +25,7 @@ def package() -> Path:
         pytest.skip("booting a systemd of its own needs root, systemd and nsenter")
     if not os.environ.get("MM_DEB_IS_FRESH"):
         subprocess.run(["make", "-C", ROOT, "deb"], check=True, stdout=subprocess.DEVNULL)
-    [made] = (ROOT / "dist").glob("mmdaemon_*.deb")
-    return made
+    return max((ROOT / "dist").glob("mmdaemon_*.deb"), key=lambda made: made.stat().st_mtime)
 
 
 @pytest.fixture(scope="session")
