@@ -56,7 +56,35 @@ def converted():
 
     def read(done):
         assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
         return json.loads(done.stdout)
+
+    return read
+
+
+@pytest.fixture
+def refused():
+    """Return the error of a run that must have been refused: one line, and perhaps a hint."""
+
+    def read(done, status=1):
+        assert done.returncode == status, done.stdout + done.stderr
+        assert done.stdout == ""
+        lines = done.stderr.splitlines()
+        assert lines[0].startswith("error: ") and len(lines) <= 2
+        return done.stderr
+
+    return read
+
+
+@pytest.fixture
+def rejected():
+    """Return the reason of a ``--json`` run that must have ended with a REJECT."""
+
+    def read(done):
+        assert done.returncode == 1, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        assert document["verdict"] == "REJECT" and document["output"] is None
+        return document["reason"]
 
     return read
 

@@ -6,7 +6,7 @@ Run as ``python -m mmconvert.backends.tensorflow.child``. Only this module and `
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,7 @@ class LoadedModel:
         ``static`` fixes the number of rows to one.
         """
         is_static = bool(request["static"])
-        try:
-            content = self._converter(is_static).convert()
-        except Exception as error:
-            if _LIST_ERROR not in str(error):
-                raise
-            self._is_single_batch = True
-            content = self._converter(is_static).convert()
+        content = self._run_converter(is_static)
         Path(request["output"]).write_bytes(content)
         return {
             "repairs": [SINGLE_BATCH_REPAIR] if self._is_single_batch else [],
@@ -71,20 +65,33 @@ class LoadedModel:
 
         from mmconvert.feed import Feed, load_feeds
 
-        converter = self._converter(is_static=False)
         feeds = {name: load_feeds(Path(path)) for name, path in request["calibration"].items()}
 
         def representative_dataset() -> Iterator[Feed | tuple[str, Feed]]:
             for name, rows in feeds.items():
                 yield from rows if len(feeds) == 1 else ((name, row) for row in rows)
 
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative_dataset
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-        Path(request["output"]).write_bytes(converter.convert())
+        def ask_for_int8(converter: Any) -> None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative_dataset
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+
+        Path(request["output"]).write_bytes(self._run_converter(is_static=False, configure=ask_for_int8))
         return {}
+
+    def _run_converter(self, is_static: bool, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
+        """Return the converted model; lists of tensors are repaired when the converter asks for it."""
+        while True:
+            converter = self._converter(is_static)
+            configure(converter)
+            try:
+                return bytes(converter.convert())
+            except Exception as error:
+                if self._is_single_batch or _LIST_ERROR not in str(error):
+                    raise
+                self._is_single_batch = True
 
     def _converter(self, is_static: bool) -> Any:
         """Return a converter of the loaded functions.
