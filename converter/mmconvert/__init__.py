@@ -1,5 +1,4 @@
-"""The converter: a TensorFlow SavedModel becomes a ``.tflite`` file that was compared with the original.
+"""The converter: it turns a TensorFlow SavedModel into a ``.tflite`` file, and compares the two before it publishes.
 
-Stages, in order: inspect, calibrate, float, gate, search, verify, pack, publish. Importing this package loads neither
-TensorFlow nor numpy.
+``pipeline.py`` lists the stages. Importing this package loads neither TensorFlow nor numpy.
 """

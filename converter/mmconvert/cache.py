@@ -1,6 +1,6 @@
-"""What a stage made, kept by its content: the same input, data, recipe and tools give the same key.
+"""Results of earlier work, kept under a hash of everything that they depend on: input, data, recipe and tools.
 
-An entry is a folder. It appears whole or not at all, so that a run that is killed loses only the stage it was in.
+An entry is a folder. It appears whole or not at all, so that a run that is killed loses only its last step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FORMAT = "3"  # another one makes every older entry unfindable
+FORMAT = "3"  # older entries are not found under another format
 MAX_BYTES = 2 << 30
 
 
@@ -26,29 +26,29 @@ def default_folder() -> Path:
 
 
 class Cache:
-    """Results by stage and key, below one folder.
+    """The entries below one folder.
 
     Args:
-        folder: Made when it is missing.
+        folder: Created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def place(self, stage: str, facts: Any) -> Path:
-        """Return where the result of a stage is or would be; the facts are everything that it depends on."""
-        text = json.dumps([FORMAT, stage, facts], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return self._folder / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+    def place(self, kind: str, facts: Any) -> Path:
+        """Return the folder of a result, which need not exist; the facts are everything that it depends on."""
+        text = json.dumps([FORMAT, kind, facts], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return self._folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
-    def get(self, stage: str, facts: Any, make: Callable[[Path], None]) -> Path:
-        """Return the folder with a stage's result; ``make`` fills it when there is none yet.
+    def get(self, kind: str, facts: Any, make: Callable[[Path], None]) -> Path:
+        """Return the folder of a result; ``make`` fills it if it does not exist yet.
 
         Raises:
             OSError: The folder cannot be written.
-            Exception: What ``make`` raises; nothing is kept then.
+            Exception: ``make`` raised it; nothing is kept then.
         """
-        place = self.place(stage, facts)
+        place = self.place(kind, facts)
         if place.is_dir():
             with contextlib.suppress(OSError):
                 os.utime(place)
@@ -56,7 +56,7 @@ class Cache:
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=self._folder))
         try:
             make(making)
-            with contextlib.suppress(OSError):  # somebody else was quicker, with the same result
+            with contextlib.suppress(OSError):  # another run made the same result in the meantime
                 making.rename(place)
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -73,7 +73,7 @@ class Cache:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a document as a stage leaves it for the next."""
+    """Write a document into an entry."""
     path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
 
 

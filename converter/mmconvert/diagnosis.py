@@ -1,4 +1,4 @@
-"""What a SavedModel is and what would be done to it, found without TensorFlow."""
+"""A diagnosis: what a SavedModel holds and what a conversion would do to it, found without TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mmwire.errors import MmError
 _STATE_OPS = ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
 _LIST_OPS = ("TensorListReserve", "TensorListFromTensor")
 _LOOP_OPS = ("While", "StatelessWhile")
-_KERAS_REPAIR = "exported to a SavedModel first; a .h5 file of Keras 2 is loaded with tf-keras"
+_KERAS_REPAIR = "export it to a SavedModel first; a .h5 file of Keras 2 is loaded with tf-keras"
 
 
 @dataclass(slots=True)
 class Diagnosis:
-    """What was found. The fields, in this order, are the ``--json`` document.
+    """The findings. The fields, in this order, are the ``--json`` document.
 
     Attributes:
-        repairs: What would be mended in a copy.
+        repairs: What the conversion would mend in a copy.
         remarks: What is worth knowing before the conversion.
-        error: Why it would be refused at once, None when it would not.
+        error: Why the conversion would be refused at once, None if it would not.
     """
 
     source: str
@@ -57,7 +57,7 @@ class Diagnosis:
 
 
 def examine(source: Path) -> Diagnosis:
-    """Look at a SavedModel or a Keras file; a refusal is part of the diagnosis."""
+    """Return the diagnosis of a SavedModel or a Keras file; a refusal is part of it."""
     diagnosis = Diagnosis(str(source))
     try:
         if source.suffix in KERAS_SUFFIXES and source.is_file():
@@ -89,8 +89,10 @@ def _describe(inspection: Inspection, diagnosis: Diagnosis) -> None:
     if inspection.slot_variables:
         diagnosis.repairs.append(f"remove {inspection.slot_variables} optimizer slots, which TensorFlow cannot load")
     if any(op in diagnosis.ops for op in _LIST_OPS):
-        diagnosis.repairs.append("recurrent layers: convert for lists of one row if the converter asks for it")
+        diagnosis.repairs.append(
+            "recurrent layers: convert for lists of one row, if TensorFlow's converter asks for it"
+        )
     if any(op in diagnosis.ops for op in _LOOP_OPS):
-        diagnosis.remarks.append("it has loops: int8 is made by TensorFlow's own quantizer, which crashes on some")
+        diagnosis.remarks.append("it has loops: TensorFlow's own quantizer makes int8, and crashes on some loops")
     if any(op in diagnosis.ops for op in _STATE_OPS):
         diagnosis.remarks.append("it keeps state: each request starts from the state that was saved")

@@ -1,6 +1,6 @@
-"""What a model is fed in one run, and how such feeds travel between processes: one ``.npz`` file.
+"""Feeds: the inputs of one run of a model, and how they travel between processes: as one ``.npz`` file.
 
-Only processes that compute import this module (it needs numpy).
+Only processes that compute import this module, since it needs numpy.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _COUNT = "count"
 
 
 def save_feeds(path: Path, feeds: Sequence[Mapping[str, Array]]) -> None:
-    """Write feeds, or the outputs of runs; all have the same names, shapes may differ.
+    """Write feeds, or the outputs of runs. All have the same names; their shapes may differ.
 
-    Names are written as data: one from a SavedModel may hold what a member name of a zip file may not.
+    Names are written as data: a name in a SavedModel may contain characters that a zip member's name may not.
     """
     names = sorted(feeds[0]) if feeds else []
     arrays: dict[str, Any] = {_NAMES: np.array(names, dtype=np.str_), _COUNT: np.array(len(feeds))}

@@ -1,4 +1,4 @@
-"""What one run was asked to do, checked as far as that goes without reading the model."""
+"""The job: what one run was asked to do, and the checks that need no look at the model."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Job:
 
     Attributes:
         source: SavedModel folder, or a ``.keras`` or ``.h5`` file.
-        quantize: One of ``QUANTIZE_CHOICES``; ``auto`` searches where there is data, else it is float32.
-        output: File to write, None when only published.
-        publish: Model folder to publish into, None when only written.
+        quantize: One of ``QUANTIZE_CHOICES``; ``auto`` searches if there is data, and is float32 otherwise.
+        output: File to write, None if the result is only published.
+        publish: Model folder to publish into, None if the result is only written.
         evaluation: Rows that choose among candidates and verify the chosen one.
-        max_drop: Most of the original's accuracy that the result may lose, as a share.
-        signature: The only one to convert, None for all.
-        cache: Folder of results that are kept for the next run, None to keep nothing.
+        max_drop: The most accuracy that the result may lose, as a share.
+        signature: The only signature to convert, None for all.
+        cache: Folder that keeps results for the next run, None to keep nothing.
     """
 
     source: Path
@@ -54,12 +54,12 @@ class Job:
 
     @property
     def searches(self) -> bool:
-        """Whether the form is to be found by trying."""
+        """Whether the best form is searched for."""
         return self.quantize == "auto" and self.has_data
 
 
 def require_data(quantize: str, has_data: bool) -> None:
-    """Check that a form whose ranges are measured has data to measure on.
+    """Check that there is data if the form needs measured ranges.
 
     Raises:
         ConvertError: ``CALIBRATION_MISSING``.
@@ -67,13 +67,13 @@ def require_data(quantize: str, has_data: bool) -> None:
     if quantize in _CALIBRATED and not has_data:
         raise ConvertError(
             "CALIBRATION_MISSING",
-            f"--quantize {quantize} needs --calibration DATA: activations are measured on real inputs",
+            f"--quantize {quantize} needs --calibration DATA: the quantizer measures activations on real inputs",
             "give 100 or more real inputs (.npz, .npy, .csv or a folder of images), or use --quantize dynamic",
         )
 
 
 def require_apart(job: Job) -> None:
-    """Check that nothing is written over, or into, what is read.
+    """Check that no output overwrites an input, or lies inside the model.
 
     Raises:
         ClientError: ``USAGE``.
@@ -90,19 +90,19 @@ def require_apart(job: Job) -> None:
 
 
 def derive_name(source: Path, asked: str | None) -> str:
-    """Return the model's name: ``--name``, else the folder's name with what a name may not hold replaced by ``-``.
+    """Return the model's name: ``--name``, or else the folder's name with forbidden characters replaced by ``-``.
 
     A version folder (``kws/3``) gives the name of the folder above it.
 
     Raises:
-        ClientError: ``USAGE``, ``--name`` is not a model name, or the folder's name holds nothing usable.
+        ClientError: ``USAGE``: ``--name`` is not a model name, or the folder's name has no usable character.
     """
     if asked is not None:
         if not is_model_name(asked):
             raise ClientError(
                 "USAGE",
                 f"--name {asked!r} is not a model name",
-                "1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+                "a name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit",
             )
         return asked
     folder = source.resolve()
@@ -110,5 +110,5 @@ def derive_name(source: Path, asked: str | None) -> str:
     label = re.sub(r"\.(keras|h5|hdf5)$", "", label)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", label).lstrip("._-").rstrip("-")[:64]
     if not is_model_name(name):
-        raise ClientError("USAGE", f"no model name can be made of the folder name {label!r}", "give one with --name")
+        raise ClientError("USAGE", f"the folder name {label!r} cannot become a model name", "give one with --name")
     return name

@@ -1,4 +1,4 @@
-"""Where the parts of a published file lie on this machine: remembered in the cache, never in the file."""
+"""Where the parts of a published file lie on this machine. The cache remembers it, the file does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FACTS_FILE = "origin.json"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file was made of, as paths on this machine."""
+    """The paths on this machine from which a file was made; None for a part that is not known or was not used."""
 
     source: Path | None = None
     calibration: Path | None = None
@@ -22,12 +22,12 @@ class Origin:
     labels: Path | None = None
 
     def completed_by(self, other: Origin) -> Origin:
-        """Return this origin with what it lacks taken from another one."""
+        """Return this origin, with its missing parts taken from another one."""
         return Origin(*(getattr(self, part.name) or getattr(other, part.name) for part in fields(self)))
 
 
 def remember_origin(job: Job, content: bytes) -> None:
-    """Note where the parts of a published file lie, so that it can be made again; nothing without a cache."""
+    """Note where the parts of a published file lie, so that it can be made again. Without a cache, do nothing."""
     if job.cache is None:
         return
     paths = [job.source, job.calibration, job.evaluation, job.labels]
@@ -36,7 +36,7 @@ def remember_origin(job: Job, content: bytes) -> None:
 
 
 def recall_origin(cache: Path, content: bytes) -> Origin:
-    """Return what is remembered of a file; nothing at all for one that another machine made."""
+    """Return what is remembered of a file; for a file that another machine made, an empty origin."""
     place = Cache(cache).place("origin", hashlib.sha256(content).hexdigest()) / _FACTS_FILE
     if not place.is_file():
         return Origin()

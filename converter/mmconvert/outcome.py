@@ -20,19 +20,19 @@ class Outcome:
 
     Attributes:
         evidence: What led to the verdict, one line each.
-        output: File or FULL_TF folder that was written; the published one when there is no other, None when refused.
-        published: What is in the model folder, None when not published.
+        output: File or FULL_TF folder that was written; the published one if there is no other, None if refused.
+        published: The file or folder in the model folder, None if nothing was published.
         source_bytes: Size of all files of the input.
-        inputs: Names of the first signature's.
-        parity: Figures of what was written against TensorFlow; ``float32`` holds those of the float stage.
-        repairs: What had to be mended, one line each.
-        recipe: Name of the recipe of what was written.
+        inputs: Names of the first signature's inputs.
+        parity: How the written file compares with TensorFlow; ``float32`` has the figures of the float model.
+        repairs: What was mended, one line each.
+        recipe: Name of the recipe by which the file was made.
         drop: Accuracy lost on rows held out, with its 95 % interval; None without real rows.
-        labels: How many labels go with the model.
-        calibration: Rows given and their digest, None without calibration data.
-        search: All candidates with their figures, None where the form was given.
-        operations: Of the written file, in their order.
-        error: Why it was refused, None when it was not.
+        labels: The number of labels that go with the model.
+        calibration: The number of rows that were given and their digest, None without real inputs.
+        search: All candidates with their figures, None where nothing was searched.
+        operations: The operations of the written file, in their order.
+        error: Why it was refused, None if it was not.
     """
 
     verdict: str
@@ -82,7 +82,7 @@ class Outcome:
         elif self.published:
             lines.append(f"  next      mmctl wait {self.name} && {self._predict(self.name)}")
         else:
-            name = Path(self.output or "").stem  # a file in the folder goes by its own name
+            name = Path(self.output or "").stem  # in the model folder, the file's name is the model's
             lines.append(f"  next      copy it into the daemon's model folder, then: {self._predict(name)}")
         return "\n".join(lines)
 

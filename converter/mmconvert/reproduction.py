@@ -45,7 +45,9 @@ class Reproduction:
         """Return the result for people."""
         if self.is_same:
             return f"{self.file}: whole, and converting again gives the same bytes (sha256 {self.sha256})"
-        return "\n".join([f"{self.file}: not the same", *(f"  differs   {line}" for line in self.differences)])
+        return "\n".join(
+            [f"{self.file}: converting again gives other bytes", *(f"  differs   {line}" for line in self.differences)]
+        )
 
 
 def reproduce(file: Path, given: Origin, cache: Path, progress: Progress) -> Reproduction:
@@ -93,9 +95,11 @@ def reproduce(file: Path, given: Origin, cache: Path, progress: Progress) -> Rep
 def _job(file: Path, content: bytes, provenance: dict[str, Any], given: Origin, cache: Path) -> Job:
     origin = given.completed_by(recall_origin(cache, content))
     if origin.source is None or not origin.source.exists():
-        where = f"{origin.source} is gone" if origin.source is not None else "it is not remembered on this machine"
-        message = f"the file is whole; to make it again, what it was made of is needed: {where}"
-        raise ClientError("USAGE", message, "name it with --source, and --calibration and --eval as they were then")
+        where = f"{origin.source} is gone" if origin.source is not None else "this machine does not remember it"
+        message = f"the file is whole; making it again needs the model that it was made from, and {where}"
+        raise ClientError(
+            "USAGE", message, "name it with --source, and give --calibration and --eval as they were then"
+        )
     names = provenance["signatures"]
     return Job(
         source=origin.source,

@@ -14,9 +14,9 @@ LITE_FLOAT = "LITE_FLOAT"
 FULL_TF = "FULL_TF"
 REJECT = "REJECT"
 
-# Folding (batch normalisation, constant arithmetic) takes some of the parameters away; losing the weights takes all.
+# Folding (batch normalisation, constant arithmetic) removes some of the parameters; losing the weights removes all.
 MIN_PARAMETER_SHARE = 0.25
-# Above it the weights are float and the file is int8 in its inputs only.
+# Above this share the weights are float, and only the inputs of the file are int8.
 MAX_FLOAT_WEIGHT_SHARE = 0.5
 
 
@@ -24,7 +24,7 @@ def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:
     """Check that the weights of the SavedModel are in the file.
 
     Raises:
-        ConvertError: ``CONVERTER_FAILED``, they are not.
+        ConvertError: ``CONVERTER_FAILED``: they are not.
     """
     kept = sum(census["weights"].values())
     if kept < MIN_PARAMETER_SHARE * variable_elements:
@@ -37,7 +37,7 @@ def require_weights(census: Mapping[str, Any], variable_elements: int) -> None:
 
 
 def require_int8(census: Mapping[str, Any]) -> None:
-    """Check that a file that was asked for in int8 is int8.
+    """Check that a file that should be int8 is int8.
 
     Raises:
         ConvertError: ``CONVERTER_FAILED``: its inputs, outputs or weights are float.
@@ -67,7 +67,7 @@ def _float_weight_share(census: Mapping[str, Any]) -> float:
 
 
 def decide(census: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict for a file that passed every gate, and what it is in a sentence."""
+    """Return the verdict for a file that passed every gate, and its reason in a sentence."""
     weights, float_ops = census["weights"], census["float_ops"]
     has_float_ends = any(kind in FLOAT_TYPES for kind in (*census["inputs"], *census["outputs"]))
     if not any(weights.get(kind) for kind in QUANTIZED_TYPES):

@@ -1,9 +1,9 @@
-"""``make bench-converter``: what the search finds on four real models, beside every single recipe, and its time.
+"""``make bench-converter``: the search on four real models beside every single recipe, and the time that it takes.
 
 Every model is converted once with each explicit form (a single recipe) and once by the search. Then all files run in
-turns in one process, so that the ratios compare what the box was like at the same moment. Inputs are real where some
-are at hand: digits with their classes; crops of photographs, without classes, for the two vision models; random rows
-for keyword spotting, whose recordings are not here.
+turns in one process, so that the ratios compare times of the same moment. Inputs are real where there are some: digits
+with their classes, and crops of photographs without classes for the two vision models. Keyword spotting gets random
+rows, since its recordings are not here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.bench.daemon import BIN, INSTALLED
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("MM_REAL_MODELS", ROOT.parent / "shared" / "models"))
 PHOTOGRAPHS = ("cat.bmp", "grace_hopper.bmp", "sunflower.bmp")
-# What --quantize takes, and what the search calls it.
+# The values of --quantize, and the names of these forms in the search.
 SINGLE = {
     "float32": "float32",
     "float16": "float16",
@@ -46,7 +46,7 @@ FORBIDDEN = "raise SystemExit('TensorFlow was imported')\n"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model to convert, and what to convert it with."""
+    """A model to convert, and the options to convert it with."""
 
     name: str
     source: Path
@@ -69,7 +69,7 @@ def crops(count: int, side: int, scale: float, seed: int) -> NDArray[np.float32]
 
 
 def subjects(folder: Path) -> list[Subject]:
-    """Make the data; return what there is to convert."""
+    """Make the data; return the models to convert."""
     train = subprocess.run(
         [sys.executable, ROOT / "docs/demo/train.py", folder], capture_output=True, text=True, check=False
     )
@@ -98,7 +98,7 @@ def subjects(folder: Path) -> list[Subject]:
 def convert(
     folder: Path, subject: Subject, form: str, cache: str = "recipes", **environment: str
 ) -> tuple[dict[str, Any], float]:
-    """Run the command as a user does; return what it says and the seconds it took."""
+    """Run the command as a user does; return its document and the seconds that it took."""
     command = [BIN / "mmconvert", subject.source, "--name", subject.name, "--quantize", form, "--json"]
     command += [*subject.options, "-o", folder / f"{subject.name}-{form}.tflite"]
     began = time.perf_counter()
@@ -116,7 +116,7 @@ def convert(
 
 
 def measure(files: Mapping[str, Path]) -> dict[str, list[float]]:
-    """Run all files in turns, a round of ``ROUND_S`` each; return their microseconds a row."""
+    """Run all files in turns, ``ROUND_S`` for each; return their microseconds for one row."""
     interpreters = {}
     for form, path in files.items():
         made = interpreters[form] = Interpreter(model_path=str(path), num_threads=1)
@@ -136,7 +136,7 @@ def measure(files: Mapping[str, Path]) -> dict[str, list[float]]:
 
 
 def ratio(mine: list[float], theirs: list[float]) -> str:
-    """Return how many times as fast one is as the other, with the middle half of the rounds."""
+    """Return how many times as fast one file is as the other, with the middle half of the rounds."""
     rounds = sorted(other / own for own, other in zip(mine, theirs, strict=True))
     quarter = len(rounds) // 4
     return f"{statistics.median(rounds):.2f} ({rounds[quarter]:.2f} to {rounds[-1 - quarter]:.2f})"
@@ -151,7 +151,7 @@ def report_on(folder: Path, subject: Subject) -> None:
             files[form] = folder / document["output"]
         else:
             print(f"  {form}: {document['verdict']}, {document['reason']}")
-    convert(folder, subject, "float32", "search")  # the float model is there, and nothing else
+    convert(folder, subject, "float32", "search")  # now the cache holds the float model, and nothing else
     found, search_s = convert(folder, subject, "auto", "search")
     trap = folder / "trap" / "tensorflow"
     trap.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Makes the SavedModels of these tests; run once a session in a process of its own: ``python FILE TARGET``."""
+"""Makes the SavedModels of these tests. It runs once in a session, as a process: ``python FILE TARGET``."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ def keras_classifier():
     model = tf.keras.Sequential(
         [layers.Input((16,)), layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(4, "softmax")]
     )
-    rng = np.random.default_rng(3)  # trained a little, so that classes are told apart by more than noise
+    rng = np.random.default_rng(3)  # a little training, so that classes differ by more than noise
     x = rng.normal(size=(512, 16)).astype(np.float32)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(x, x[:, :4].argmax(1), epochs=12, verbose=0)
@@ -64,7 +64,7 @@ def keras_digits(target):
 
 
 def shifted(target):
-    """A classifier, and rows of which every second lies far out in a direction that it does not look at.
+    """A classifier, and rows of which every second lies far out in a direction that it ignores.
 
     What takes its ranges from the other rows (``static_int8``) is blind to those.
     """
@@ -88,7 +88,7 @@ def shifted(target):
 
 
 def keras_2_file(path):
-    """Write a ``.h5`` as the image models of MLPerf Tiny are: Keras 2, with its optimizer and with ``groups``."""
+    """Write a ``.h5`` like the image models of MLPerf Tiny: by Keras 2, with its optimizer and with ``groups``."""
     layers = tf_keras.layers
     model = tf_keras.Sequential(
         [
@@ -141,7 +141,7 @@ class Stub(tf.Module):
     @tf.function(input_signature=[spec(None, 4)])
     def loop(self, x):
         y = x @ self.weight
-        for _ in tf.range(3):  # the loop's own use of x is what the calibrator dies of
+        for _ in tf.range(3):  # the calibrator dies because the loop itself uses x
             y = tf.nn.tanh(y) + x
         return {"y": tf.nn.softmax(y)}
 
@@ -181,12 +181,12 @@ class Stub(tf.Module):
 
 
 def add_slots(folder):
-    """Leave in the graph what Keras 2 leaves of an optimizer: a slot on a node that cannot take one."""
+    """Leave optimizer slots in the graph as Keras 2 does: on a node that cannot have any."""
     path = folder / "saved_model.pb"
     proto = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     nodes = proto.meta_graphs[0].object_graph_def.nodes
     variables = [index for index, node in enumerate(nodes) if node.HasField("variable")]
-    owner = nodes.add()  # an object that is nobody in particular, as Keras 2's optimizer is to a newer TensorFlow
+    owner = nodes.add()  # an object of no known class, like Keras 2's optimizer for a newer TensorFlow
     owner.user_object.identifier = "_generic_user_object"
     owner.user_object.version.producer = owner.user_object.version.min_consumer = 1
     nodes[0].children.add(node_id=len(nodes) - 1, local_name="optimizer")

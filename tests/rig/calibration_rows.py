@@ -1,3 +1,5 @@
+"""Signatures, arrays and files of rows, for the tests of calibration."""
+
 import numpy as np
 
 from mmconvert.calibration.dataset import load_dataset as load_of_several

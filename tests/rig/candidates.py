@@ -1,3 +1,5 @@
+"""Candidates with made-up figures, for the choice among them."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""A ``saved_model.pb`` byte by byte, made without TensorFlow."""
+
 from mmconvert.source.protobuf import encode_bytes
 
 

@@ -104,7 +104,7 @@ def _require_finite(tensor: Tensor, array: Array) -> None:
 
 
 def _require_variety(signature: Signature, arrays: dict[str, Array]) -> None:
-    """Refuse data whose ranges say nothing: all values of a floating-point input, or of every input, are equal."""
+    """Refuse useless ranges: all values of a floating-point input, or of every input, are equal."""
     constant = [
         tensor for tensor in signature.inputs if bool((arrays[tensor.name] == arrays[tensor.name].flat[0]).all())
     ]

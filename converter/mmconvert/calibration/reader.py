@@ -43,11 +43,11 @@ class Raw:
 def read_rows(path: Path, signatures: Sequence[Signature], labels: Sequence[str]) -> dict[str, Raw]:
     """Return the rows for every signature, by its name.
 
-    With several signatures: an ``.npz`` whose arrays are called ``SIGNATURE/INPUT`` (or ``INPUT``, for every signature
-    that has one of that name), or a folder of files called after the signatures.
+    Several signatures need an ``.npz`` with arrays called ``SIGNATURE/INPUT`` (or ``INPUT``, for all signatures with
+    an input of that name), or a folder of files called after the signatures.
 
     Raises:
-        ConvertError: ``CALIBRATION_INVALID``: no such data, not readable, or a signature or an input is missing.
+        ConvertError: ``CALIBRATION_INVALID``: no such data, not readable, or without rows for a signature or an input.
     """
     if not path.exists():
         raise refuse(f"the data {path} does not exist", _FORMS)

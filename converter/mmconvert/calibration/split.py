@@ -8,10 +8,10 @@ from mmconvert.calibration.check import Checked
 from mmconvert.calibration.row import feeds_of, spread
 from mmconvert.feed import Array, Feed
 
-MAX_CALIBRATION_ROWS = 512  # min and max of an activation hardly move after some hundred rows
+MAX_CALIBRATION_ROWS = 512  # the range of an activation hardly grows after some hundred rows
 MAX_SEARCH_ROWS = 256  # every candidate runs each of them
 MAX_HELD_OUT_ROWS = 512  # TensorFlow runs each of them
-MIN_HELD_OUT_ROWS = 32  # with fewer than twice as many, all rows do everything
+MIN_HELD_OUT_ROWS = 32  # with fewer than twice as many rows, all of them do everything
 ADVISED_ROWS = 100
 
 
@@ -79,7 +79,9 @@ def tell_split(rows: Rows, count: int, has_evaluation: bool) -> list[str]:
     calibrating, choosing, verifying = (len(part.feeds) for part in parts)
     told = [f"{count} rows: {calibrating} calibrate, {choosing} choose among candidates, {verifying} only verify"]
     if not has_evaluation and count < 2 * MIN_HELD_OUT_ROWS:
-        told = [f"{count} rows calibrate and the same rows measure; from {2 * MIN_HELD_OUT_ROWS} on they are split"]
+        told = [
+            f"{count} rows calibrate, and the same rows measure; from {2 * MIN_HELD_OUT_ROWS} rows on they are split"
+        ]
     if calibrating < ADVISED_ROWS:
         told.append(f"only {calibrating} rows calibrate; {ADVISED_ROWS} or more are advised")
     return told

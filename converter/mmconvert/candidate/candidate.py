@@ -12,7 +12,7 @@ from mmconvert.parity.statistic import Interval
 
 @dataclass(slots=True)
 class Candidate:
-    """A file made by a recipe; figures are added as they are measured.
+    """A file that was made by a recipe. Figures are added as they are measured.
 
     Attributes:
         is_static: Whether it was made from the variant for one row.
@@ -46,7 +46,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Name of the recipe, with what was changed about it."""
+        """The recipe's name, and an ending for each change to it."""
         kept = len(self.recipe.kept_float)
         return self.recipe.name + (f"_{kept}_float" if kept else "") + ("_one_row" if self.is_static else "")
 
@@ -58,11 +58,11 @@ class Candidate:
 
     @property
     def may_be_chosen(self) -> bool:
-        """Whether it was made, measured and passed its gates."""
+        """Whether it was made and measured, and passed its gates."""
         return self.path is not None and not self.refusal and self.latency_ms is not None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``--json`` and the report tell of it."""
+        """Return the entry for ``--json`` and the report."""
         return {
             "name": self.name,
             "meaning": self.recipe.meaning,

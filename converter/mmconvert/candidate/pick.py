@@ -10,11 +10,11 @@ from mmconvert.candidate.recipe import RECIPES, Recipe
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A form that is to be published if it holds on the rows held out.
+    """A form that is published if it holds on the rows held out.
 
     Attributes:
         is_static: Whether it is made from the variant for one row.
-        told: What the document of the search says when it is this one.
+        told: What the document of the search says if this pick is published.
     """
 
     recipe: Recipe
@@ -32,6 +32,6 @@ class Pick:
 
 
 def read_pick(fields: dict[str, Any]) -> Pick:
-    """Read the JSON form, or what the provenance of a file names."""
+    """Return the pick of a JSON form, or of the recipe in the provenance of a file."""
     recipe = RECIPES[fields["recipe"]].keeping_float(fields["kept_float"])
     return Pick(recipe, bool(fields["is_static"]), fields.get("told", {}))

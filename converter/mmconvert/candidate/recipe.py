@@ -1,7 +1,7 @@
-"""Named recipes, in the form that litert-quantizer reads and writes: any of them can be used with that tool alone.
+"""Named recipes, in the form that litert-quantizer reads and writes, so that they can be used with that tool alone.
 
-A recipe is a list of rules (a pattern over the names of an operation's output tensors, the operation, what is done);
-the last rule that fits wins.
+A recipe is a list of rules: a pattern over the names of an operation's output tensors, the operation, and the
+algorithm. The last rule that matches wins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WEIGHTS_FLOAT16 = {"num_bits": 16, "symmetric": True, "granularity": "TENSORWIS
 _ACTIVATIONS_INT8 = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": "INT"}
 _ACTIVATIONS_INT16 = {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "INT"}
 _NO_QUANTIZE = "no_quantize"
-# float_casting knows no other operations.
+# The algorithm float_casting knows only these operations.
 _FLOAT16_OPS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "EMBEDDING_LOOKUP")
 
 
@@ -28,10 +28,10 @@ class Recipe:
     """One way to quantize.
 
     Attributes:
-        rules: In litert-quantizer's own form; empty for the float model as it is.
+        rules: In litert-quantizer's own form; empty where that tool is not used.
         is_calibrated: Whether it needs the ranges of the activations.
         kept_float: Names of output tensors whose operations stay in floating point.
-        pruned_share: Of the weights of 1x1 convolutions, left out before anything else.
+        pruned_share: Share of the weights of 1x1 convolutions that is left out before anything else.
     """
 
     name: str
@@ -100,7 +100,7 @@ DENSE_INT4 = Recipe(
     [_DYNAMIC, _KEEP_DEPTHWISE, _rule(_WEIGHTS_INT4, operation="FULLY_CONNECTED")],
 )
 TENSORFLOW_INT8 = Recipe("tensorflow_int8", "everything in int8, by TensorFlow's own quantizer", [], True)
-# Two thirds are what XNNPACK's sparse kernels ask for.
+# XNNPACK's sparse kernels need at least two thirds.
 PRUNED = Recipe("pruned_70", "the smallest 70 % of the weights of 1x1 convolutions left out", [], pruned_share=0.7)
 
 RECIPES = {
@@ -118,7 +118,7 @@ RECIPES = {
         TENSORFLOW_INT8,
     )
 }
-# What each explicit --quantize means.
+# The recipe of each explicit --quantize.
 EXPLICIT = {
     "float32": FLOAT32,
     "float16": FLOAT16,
@@ -132,7 +132,7 @@ QUICK = (STATIC_INT8, DYNAMIC_INT8_DENSE, FLOAT16)
 def recipes_for(preset: str, ops: Iterable[str], has_calibration: bool) -> list[Recipe]:
     """Return the recipes that are worth trying on a graph with these operations.
 
-    One that differs from another only in operations that the graph does not have is left out.
+    If two recipes differ only in operations that the graph does not have, one of them is left out.
     """
     present = set(ops)
     tried = list(QUICK if preset == "quick" else RECIPES.values())

@@ -24,27 +24,32 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 @click.command(
     "mmconvert",
-    epilog="Also: mmconvert doctor SAVED_MODEL (what would be repaired), mmconvert verify FILE (make it again and"
-    " compare). Exit: 0 written or published, 1 refused with the reason, 2 usage, 70 a bug in mmconvert.",
+    epilog="Other forms: mmconvert doctor SAVED_MODEL shows what a model holds and needs; mmconvert verify FILE makes a"
+    " file again and compares it. Exit status: 0 written or published, 1 refused with the reason, 2 usage, 70 a bug.",
     context_settings=SETTINGS,
 )
 @click.argument("saved_model", type=PATH)
-@click.option("-o", "--output", type=PATH, metavar="OUT", help="File to write, or a folder for NAME.tflite.")
-@click.option("--name", help="The model's name. Default: the folder's.")
+@click.option("-o", "--output", type=PATH, metavar="OUT", help="The file to write, or a folder for NAME.tflite.")
+@click.option("--name", help="The model's name. Default: the folder's name.")
 @click.option(
     "--quantize",
     type=click.Choice(QUANTIZE_CHOICES),
     default="auto",
     show_default=True,
-    help="auto: the best form that is found with --calibration or --eval, else float32.",
+    help="The form to make. auto: search for the best form if there are real inputs, else float32.",
 )
-@click.option("--calibration", type=PATH, metavar="DATA", help="Real inputs: .npz, .npy, .csv or a folder of images.")
+@click.option(
+    "--calibration",
+    type=PATH,
+    metavar="DATA",
+    help="Real inputs to measure ranges on: .npz, .npy, .csv or a folder of images.",
+)
 @click.option(
     "--eval",
     "evaluation",
     type=PATH,
     metavar="DATA",
-    help="Other real inputs, best with their classes: half of them choose, half only verify.",
+    help="Other real inputs, preferably with classes: half choose the form, half only verify it.",
 )
 @click.option(
     "--max-drop",
@@ -52,22 +57,45 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     default=0.01,
     show_default=True,
     metavar="SHARE",
-    help="Most accuracy that the result may lose.",
+    help="The most accuracy that the result may lose.",
 )
-@click.option("--objective", type=click.Choice(OBJECTIVES), default="latency", show_default=True)
+@click.option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    default="latency",
+    show_default=True,
+    help="What the search optimises.",
+)
 @click.option("--preset", type=click.Choice(PRESETS), default="default", show_default=True, help="How long to search.")
-@click.option("--labels", type=PATH, metavar="FILE", help="One label a line. Default: labels.txt in the SavedModel.")
-@click.option("--publish", type=PATH, metavar="MODEL_DIR", help="The daemon's model folder: NAME.tflite appears there.")
-@click.option("--report", type=PATH, metavar="FILE.html", help="Write all that was found as one page.")
-@click.option("--signature", metavar="S", help="The only signature to convert. Default: all.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option("--cache", type=PATH, metavar="DIR", help="Where results are kept. Default: ~/.cache/mmconvert.")
-@click.option("--no-cache", is_flag=True, help="Take nothing from earlier runs and keep nothing.")
 @click.option(
-    "--memory-limit", type=click.IntRange(min=256), default=16384, show_default=True, metavar="MB", help="Of a child."
+    "--labels",
+    type=PATH,
+    metavar="FILE",
+    help="A file with one label on each line. Default: labels.txt in the SavedModel.",
 )
 @click.option(
-    "--time-limit", type=click.FloatRange(min=1), default=1800, show_default=True, metavar="S", help="Of the whole run."
+    "--publish", type=PATH, metavar="MODEL_DIR", help="The daemon's model folder, in which NAME.tflite appears."
+)
+@click.option("--report", type=PATH, metavar="FILE.html", help="Write a report of all findings as one HTML page.")
+@click.option("--signature", metavar="S", help="The only signature to convert. Default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Folder that keeps results. Default: ~/.cache/mmconvert.")
+@click.option("--no-cache", is_flag=True, help="Use no results of earlier runs, and keep none.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=256),
+    default=16384,
+    show_default=True,
+    metavar="MB",
+    help="Address space of each child process.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=1),
+    default=1800,
+    show_default=True,
+    metavar="S",
+    help="Seconds for the whole run.",
 )
 @click.version_option(package_name="mmdaemon", message="%(prog)s %(version)s")
 def command(
@@ -92,8 +120,9 @@ def command(
 ) -> None:
     """Turn SAVED_MODEL (a folder, or a .keras or .h5 file) into a .tflite file for mmdaemon.
 
-    The result is compared with TensorFlow's own answers and only written when it is equal enough. With real inputs
-    the fastest form that keeps the accuracy is found. Without -o and --publish it is NAME.tflite in the current folder.
+    mmconvert compares the result with TensorFlow's own answers, and writes it only if it is equal enough. Given real
+    inputs, it searches for the fastest form that keeps the accuracy. Without -o and --publish, it writes NAME.tflite
+    into the current folder.
     """
     model_name = derive_name(saved_model, name)
     if output is None and publish is None:
@@ -121,7 +150,7 @@ def command(
     require_apart(job)
     if report is not None:
         require_writable(report)
-    from mmconvert.pipeline import convert_model  # numpy and all that: not for --help
+    from mmconvert.pipeline import convert_model  # here, so that --help does not load numpy
 
     outcome = convert_model(job, Progress())
     if report is not None:

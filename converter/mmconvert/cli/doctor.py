@@ -1,4 +1,4 @@
-"""``mmconvert doctor SAVED_MODEL``: what is in it and what would be done to it, without converting."""
+"""``mmconvert doctor SAVED_MODEL``: shows what a model holds and what a conversion would do to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mmwire.errors import error_from_dict
 
 @click.command("doctor", context_settings=SETTINGS)
 @click.argument("saved_model", type=PATH)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def command(saved_model: Path, as_json: bool) -> None:
-    """Look at SAVED_MODEL: producer, signatures, operations, what would be repaired, what stands in the way.
+    """Show the producer, signatures, operations and necessary repairs of SAVED_MODEL, and any obstacle.
 
-    Nothing is written, and TensorFlow is not started. Exit: 0 it can be tried, 1 it is refused.
+    This writes nothing and does not start TensorFlow. Exit status: 0 the model can be tried, 1 it is refused.
     """
     from mmconvert.diagnosis import examine
 

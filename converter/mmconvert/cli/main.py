@@ -1,4 +1,4 @@
-"""The command ``mmconvert``: which of its forms is meant, its exit statuses, how it speaks of failures."""
+"""The command ``mmconvert``: chooses its form, maps failures to exit statuses, and prints errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import click
 from mmconvert.cli import convert, doctor, verify
 from mmwire.errors import EXIT_OK, ClientError, InternalError, MmError
 
-_FORMS = {"doctor": doctor.command, "verify": verify.command}  # a folder of such a name is ./doctor
+_FORMS = {"doctor": doctor.command, "verify": verify.command}  # a model folder of that name is ./doctor
 _SIGNAL_EXIT = 128  # + the signal's number, as a shell counts
 
 
 class Stopped(BaseException):
-    """A signal asked this process to end; what was begun is cleaned up on the way out."""
+    """A signal asked this process to end; it cleans up on its way out."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status; no failure shows a traceback."""
+    """Run the command and return its exit status. No failure shows a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
     before = {number: signal.signal(number, _on_signal) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -47,15 +47,15 @@ def _run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:
-        return _fail(ClientError("USAGE", error.format_message(), "mmconvert --help tells the options"), arguments)
+        return _fail(ClientError("USAGE", error.format_message(), "mmconvert --help lists the options"), arguments)
     except MmError as error:
         return _fail(error, arguments)
     except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
-        click.echo("interrupted; no file was left half written", err=True)
+        click.echo("interrupted; mmconvert left no half-written file", err=True)
         return _SIGNAL_EXIT + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)
     except Exception as error:
         text = f"a bug in mmconvert: {type(error).__name__}: {error}"
-        return _fail(InternalError("INTERNAL", text, "please report it with the command line"), arguments)
+        return _fail(InternalError("INTERNAL", text, "please report it, with the command line"), arguments)
     return EXIT_OK
 
 

@@ -1,4 +1,4 @@
-"""``mmconvert verify FILE``: is the file whole, and does converting again give the same bytes."""
+"""``mmconvert verify FILE``: checks that a file is whole and that converting again gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from mmwire.errors import error_from_dict
 
 @click.command("verify", context_settings=SETTINGS)
 @click.argument("file", type=PATH)
-@click.option("--source", type=PATH, metavar="SAVED_MODEL", help="What it was made of. Default: as remembered here.")
-@click.option("--calibration", type=PATH, metavar="DATA", help="As it was given then.")
-@click.option("--eval", "evaluation", type=PATH, metavar="DATA", help="As it was given then.")
-@click.option("--labels", type=PATH, metavar="FILE", help="As it was given then.")
-@click.option("--cache", type=PATH, metavar="DIR", help="Where that is remembered. Default: ~/.cache/mmconvert.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option(
+    "--source",
+    type=PATH,
+    metavar="SAVED_MODEL",
+    help="The model that FILE was made from. Default: as remembered on this machine.",
+)
+@click.option("--calibration", type=PATH, metavar="DATA", help="As given when FILE was made.")
+@click.option("--eval", "evaluation", type=PATH, metavar="DATA", help="As given when FILE was made.")
+@click.option("--labels", type=PATH, metavar="FILE", help="As given when FILE was made.")
+@click.option(
+    "--cache",
+    type=PATH,
+    metavar="DIR",
+    help="Folder that remembers where the sources lie. Default: ~/.cache/mmconvert.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def command(
     file: Path,
     source: Path | None,
@@ -30,9 +40,9 @@ def command(
     cache: Path | None,
     as_json: bool,
 ) -> None:
-    """Check the digest of FILE, convert its source again by the recipe that is in it, and compare the bytes.
+    """Check the digest of FILE, convert its source again by the recipe in FILE, and compare the bytes.
 
-    Exit: 0 the same, 1 not, and what differs.
+    Exit status: 0 the bytes are the same, 1 they differ; the output then says where.
     """
     from mmconvert.origin import Origin
     from mmconvert.reproduction import reproduce

@@ -1,1 +1,1 @@
-"""What goes into the file besides the graph: labels, provenance, content digest."""
+"""The parts of the file besides the graph: labels, provenance, content digest."""

@@ -1,9 +1,9 @@
 """Adding metadata to a ``.tflite`` without touching its graph.
 
 A new root table is put *in front of* the old file. FlatBuffers offsets are relative and point forward, so the old
-bytes, moved by a multiple of their alignment, stay valid as they are: the weights keep their alignment, and nothing
-that some writer does not know of can get lost. Only weights that lie behind the FlatBuffer are found from the start of
-the file (``Buffer.offset``), and are told where they went.
+bytes stay valid when they move by a multiple of their alignment: the weights keep their alignment, and parts that this
+code does not know cannot get lost. Only weights that lie behind the FlatBuffer are addressed from the start of the file
+(``Buffer.offset``); these offsets are adjusted.
 
 Source: https://flatbuffers.dev/internals/; the TFLite schema, version 3 (tables ``Model``, ``Buffer``, ``Metadata``).
 """
@@ -22,14 +22,14 @@ _DATA_ALIGNMENT = 16
 _MODEL_FIELDS = 8
 _VERSION, _BUFFERS, _METADATA = 0, 4, 6
 _BUFFER_OFFSET = 1
-_INSIDE = 1  # Buffer.offset 0 and 1: the data is in the table
+_INSIDE = 1  # Buffer.offset 0 and 1 mean that the data is in the table
 
 
 def add_metadata(content: bytes, entries: Mapping[str, bytes]) -> bytes:
-    """Return the file with these metadata entries at the end of its own; one of the same name is replaced.
+    """Return the file with these metadata entries added after its own; an entry of the same name is replaced.
 
     Raises:
-        ConvertError: ``CONVERTER_FAILED``, the content is not a whole ``.tflite`` of the known schema.
+        ConvertError: ``CONVERTER_FAILED``: the content is not a whole ``.tflite`` of the known schema.
     """
     try:
         outline(content)  # every offset that is followed below was checked here
@@ -79,7 +79,7 @@ class _OldFile:
         self._vtable = self._root - struct.unpack_from("<i", content, self._root)[0]
         self._vtable_bytes = struct.unpack_from("<H", content, self._vtable)[0]
         if self._vtable_bytes > 4 + 2 * _MODEL_FIELDS:
-            raise ConvertError("CONVERTER_FAILED", "the converter wrote a newer .tflite schema than is known here")
+            raise ConvertError("CONVERTER_FAILED", "the converter wrote a newer .tflite schema than mmconvert knows")
 
     def _u32(self, position: int) -> int:
         return int(struct.unpack_from("<I", self._content, position)[0])
@@ -100,7 +100,7 @@ class _OldFile:
         return 0 if place is None else self._u32(place)
 
     def items(self, field: int) -> list[int]:
-        """Return where the tables of a vector are."""
+        """Return the positions of the tables in a vector."""
         if self.place(field) is None:
             return []
         vector = self.target(field)
@@ -108,7 +108,7 @@ class _OldFile:
         return [place + self._u32(place) for place in places]
 
     def outside(self, buffer: int) -> int | None:
-        """Return where a ``Buffer`` table says that its data lies behind the FlatBuffer, None for data inside."""
+        """Return the place of the offset to data behind the FlatBuffer in a ``Buffer`` table, None for data inside."""
         vtable = buffer - struct.unpack_from("<i", self._content, buffer)[0]
         slot = 4 + 2 * _BUFFER_OFFSET
         if slot >= struct.unpack_from("<H", self._content, vtable)[0]:
@@ -129,7 +129,7 @@ class _OldFile:
 
 
 class _Front:
-    """What is put in front, written from its start to its end; links are filled in when their target has a place."""
+    """The new front part, written from start to end; a link is filled in once its target has a place."""
 
     def __init__(self) -> None:
         self.content = bytearray(struct.pack("<I4s", 0, _IDENTIFIER))

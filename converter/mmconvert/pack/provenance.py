@@ -1,4 +1,4 @@
-"""Where a file comes from: enough to make it again and to compare."""
+"""Provenance: where a file comes from, in enough detail to make it again and compare."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOOLS = {
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the versions of what takes part in a conversion, by name, without importing any of it."""
+    """Return the versions of the tools of a conversion, by name, without importing any of them."""
     found = {"mmconvert": version(_DISTRIBUTION), "python": platform.python_version()}
     for name, distributions in _TOOLS.items():
         for distribution in distributions:
@@ -36,7 +36,7 @@ def tool_versions() -> dict[str, str]:
 def provenance_json(facts: Mapping[str, Any]) -> bytes:
     """Return the ``MM_PROVENANCE`` entry; the same facts give the same bytes.
 
-    The time is left out, or is SOURCE_DATE_EPOCH where that is set.
+    It contains a time only if SOURCE_DATE_EPOCH is set, and then that time.
 
     Source: https://reproducible-builds.org/specs/source-date-epoch/
     """

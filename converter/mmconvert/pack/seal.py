@@ -1,4 +1,4 @@
-"""Stage pack: what goes into the file besides the graph, and the digest of all of it."""
+"""Sealing: adds everything besides the graph to a file, and the digest over all of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IO_ENTRY = "MM_IO"
 RECIPE_ENTRY = "MM_RECIPE"
 _LENGTH_BYTES = 8
 _LABELS_FILE = "labels.txt"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows: the same labels give the same bytes
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date, the first that a zip file can hold: equal labels give equal bytes
 
 
 def seal(
@@ -39,20 +39,20 @@ def seal(
     io_facts: Mapping[str, Any] | None = None,
     recipe: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """Return the file with all that travels with it; every byte of the graph is as it was.
+    """Return the file with everything that travels with it; no byte of the graph changes.
 
-    Labels are also appended as a zip file, which readers of TFLite's own metadata look for at the end.
+    Labels are also appended as a zip file: readers of TFLite's own metadata look for one at the end.
 
     Args:
         content: The ``.tflite``.
-        labels: One a class.
+        labels: One for each class; may be empty.
         facts: The provenance.
         goldens: As ``mmwire.golden.pack_goldens`` packs them; empty for none.
-        io_facts: Types, scales and shapes of inputs and outputs, batches that run.
+        io_facts: Types, scales and shapes of inputs and outputs, and the row counts that run at once.
         recipe: In litert-quantizer's own form.
 
     Raises:
-        ConvertError: ``CONVERTER_FAILED``, the content is not a whole ``.tflite``.
+        ConvertError: ``CONVERTER_FAILED``: the content is not a whole ``.tflite``.
     """
     entries: dict[str, bytes] = {}
     if labels:

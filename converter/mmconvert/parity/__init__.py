@@ -1,1 +1,1 @@
-"""Is the converted model equal enough to the original: rows to ask with, figures, limits."""
+"""How equal a converted model is to the original: rows to compare on, figures, limits."""

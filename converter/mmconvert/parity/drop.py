@@ -1,11 +1,11 @@
 """How much accuracy a candidate costs, row by row, against the float model.
 
-One number a row, so that candidates can be compared in pairs; which number, depends on what is known:
+There is one number for each row, so that candidates can be compared in pairs. It depends on what is known:
 
 ========================= ==========================================================================================
 right classes are known   1 where only the float model is right, -1 where only the candidate is, else 0
 the output is a           ``p(a) - p(b)``: a the float model's class, b the candidate's, p the float model's own
-distribution              probabilities; the accuracy that the change costs if the float model knows how sure it is
+distribution              probabilities; the accuracy that the change costs if these are right
 anything else             ``sum (y - r)^2 / mean over rows of sum r^2``: noise power; 0.01 is an SQNR of 20 dB
 ========================= ==========================================================================================
 """
@@ -21,7 +21,7 @@ from mmconvert.parity.metric import are_probabilities
 
 
 def drop_of_rows(reference: Sequence[Feed], answers: Sequence[Feed], classes: Array | None) -> Array:
-    """Return the drop of each row; of several outputs the worst counts.
+    """Return the drop of each row; of several outputs, the worst counts.
 
     Shape:
         ``[rows]``; infinite where the candidate's answer is not finite or has another shape.
@@ -32,7 +32,7 @@ def drop_of_rows(reference: Sequence[Feed], answers: Sequence[Feed], classes: Ar
 
 
 def kind_of_drop(reference: Sequence[Feed], classes: Array | None) -> str:
-    """Return in words what the drop of these rows is."""
+    """Return what the drop of these rows measures, in words."""
     scores = [name for name in reference[0] if _is_scores(_column(reference, name))]
     if classes is not None and scores:
         return "accuracy lost on labelled rows"

@@ -1,4 +1,4 @@
-"""The gates: which figures a converted model must reach, and what is said when it does not."""
+"""The gates: the limits that a converted model must keep, and the errors for one that does not."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from mmconvert.parity.metric import OutputParity
 from mmwire.errors import ConvertError
 
 # A right float conversion differs by rounding: 1e-7 to 1e-5 of the range was seen. A wrong one (lost weights, a
-# changed layout, a fused activation gone) is off by percents and more. 1e-3 lies between the two.
+# changed layout, a missing fused activation) is off by percents and more. 1e-3 lies between the two.
 MAX_RELATIVE_ERROR = 1e-3
-# Working int8 networks were seen at 20 to 40 dB, int4 that had lost its accuracy below 0 dB; at 10 dB the error's
+# Working int8 networks were seen at 20 to 40 dB, and int4 networks without accuracy below 0 dB. At 10 dB, the error's
 # power is a tenth of the signal's.
 MIN_SQNR_DB = 10.0
-# One class in ten changed is more than a careful quantization costs and less than ill-chosen calibration data does.
+# One changed class in ten: careful quantization changes fewer, ill-chosen calibration data changes more.
 MIN_TOP1_AGREEMENT = 0.9
 # Whole numbers come from comparing or rounding floats: a tie may fall to the other side.
 MIN_EQUAL_SHARE_FLOAT = 0.99
@@ -21,7 +21,7 @@ MIN_EQUAL_SHARE_QUANTIZED = 0.9
 
 _SQNR = "signal to quantization noise (SQNR, dB)"
 _BETTER_DATA = "give more and truer calibration rows, or use --quantize dynamic or float32"
-_FLOAT_HINT = "TensorFlow's converter changed the model; full TensorFlow would be needed to run it as it is"
+_FLOAT_HINT = "TensorFlow's converter changed the model; only full TensorFlow can run it as it is"
 
 
 def require_float_parity(outputs: Sequence[OutputParity]) -> None:
@@ -44,12 +44,12 @@ def require_float_parity(outputs: Sequence[OutputParity]) -> None:
 
 
 def require_quantized_parity(outputs: Sequence[OutputParity], mode: str, rows_are_real: bool) -> None:
-    """Check a quantized model against the original: close enough to be of use.
+    """Check a quantized model against the original: it must be close enough to be useful.
 
     Args:
         outputs: The figures.
         mode: ``int8`` or ``dynamic``.
-        rows_are_real: Whether they come from calibration data; the class of a random row means nothing.
+        rows_are_real: Whether the rows are real inputs; the class of a random row means nothing.
 
     Raises:
         ConvertError: ``PARITY_FAILED`` with metric, limit and figure.
@@ -67,10 +67,10 @@ def require_quantized_parity(outputs: Sequence[OutputParity], mode: str, rows_ar
 
 
 def require_comparable(outputs: Sequence[OutputParity]) -> None:
-    """Check shapes and finiteness only: for random rows beside real ones, which alone are held to the limits.
+    """Check only shapes and finiteness: for random rows beside real ones, since only real rows must keep the limits.
 
     Raises:
-        ConvertError: ``PARITY_FAILED``, a shape differs or a value is NaN or infinite.
+        ConvertError: ``PARITY_FAILED``: a shape differs, or a value is NaN or infinite.
     """
     for output in outputs:
         _require_comparable(output, _FLOAT_HINT)

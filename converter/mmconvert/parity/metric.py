@@ -1,4 +1,4 @@
-"""Figures of how far the converted model is from the original, one set for each output."""
+"""Figures of how far a converted model is from the original, one set for each output."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from mmconvert.feed import Array, Feed
 
 _SUM_TOLERANCE = 1e-2  # of the probabilities of one row
-_TIE = 1 / 256  # the step of an int8 output of probabilities: scores closer than that it cannot tell apart
+_TIE = 1 / 256  # the step of an int8 output of probabilities, which cannot tell closer scores apart
 
 
 @dataclass(frozen=True, slots=True)
 class OutputParity:
-    """One output, all rows together; only where the original is finite.
+    """One output over all rows, wherever the original is finite.
 
     Attributes:
         shape_error: The first pair of shapes that differ, empty when all agree.
@@ -25,12 +25,12 @@ class OutputParity:
         max_abs_error: ``max |y - r|``; r is the original's value, y the converted model's.
         relative_error: ``max |y - r| / max(max r - min r, max |r|)``; not divided where r is zero everywhere.
         sqnr_db: ``10 log10(sum r^2 / sum (y - r)^2)``, infinite when they are equal.
-        equal_share: Share of equal values, for an output of whole numbers, else None.
-        top1_agreement: Share of rows in which the converted model's class is the original's, or one that the original
-            gives as much to within 1/256; None unless the original's rows are probabilities.
+        equal_share: Share of equal values for an output of whole numbers, None for other outputs.
+        top1_agreement: Share of rows in which the converted model's class is the original's, or one whose score in the
+            original is within 1/256 of the highest; None unless the original's rows are probabilities.
 
-    Source: SQNR as in https://en.wikipedia.org/wiki/Signal-to-quantization-noise_ratio, signal power without its
-        mean taken off.
+    Source: SQNR as in https://en.wikipedia.org/wiki/Signal-to-quantization-noise_ratio; the mean is not subtracted
+        from the signal.
     """
 
     name: str
@@ -45,7 +45,7 @@ class OutputParity:
 
 
 def compare(original: Sequence[Feed], converted: Sequence[Feed], prefix: str = "") -> list[OutputParity]:
-    """Compare the answers to the same feeds, output by output; the prefix goes before the outputs' names."""
+    """Compare the answers to the same feeds, output by output; the prefix is put before the outputs' names."""
     return [
         _compare_output(prefix + name, [answer[name] for answer in original], [answer[name] for answer in converted])
         for name in sorted(original[0])

@@ -1,4 +1,4 @@
-"""Rows to compare on when there are no real ones: zeros, and seeded random values."""
+"""Made-up rows to compare on: edges, seeded random values, batches, goldens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RANDOM_ROWS = 32
 MAX_PARITY_ROWS = 128  # each is run one at a time, in TensorFlow and in LiteRT
 GOLDEN_ROWS = 8
 BATCH_ROWS = 8
-_OPEN_DIMENSION = 16  # what an open dimension other than the rows' is taken as
+_OPEN_DIMENSION = 16  # size of an open dimension other than that of the rows
 _SEED = 20240229
-_LARGE = 16.0  # far outside of standardised data, and no overflow after an exponential
+_LARGE = 16.0  # far outside standardised data, but its exponential does not overflow
 
 
 def edge_feeds(signature: Signature) -> list[Feed]:
@@ -32,10 +32,10 @@ def edge_feeds(signature: Signature) -> list[Feed]:
 
 
 def random_feeds(signature: Signature) -> list[Feed]:
-    """Return the rows at the edges and ``RANDOM_ROWS`` of random values; the same for every run.
+    """Return the rows at the edges and ``RANDOM_ROWS`` of random values; they are the same in every run.
 
-    Nothing is known of the inputs: half of the rows are normal(0, 1), as standardised data is, half uniform in [0, 1),
-    as pixels are. Integer inputs take 0 and 1, which every vocabulary and every category has.
+    Nothing is known of the inputs. Half of the rows are normal(0, 1), like standardised data; half are uniform in
+    [0, 1), like pixels. Integer inputs get 0 and 1, which every vocabulary and every category has.
     """
     random = np.random.default_rng(_SEED)
     return edge_feeds(signature) + [
@@ -50,14 +50,14 @@ def _extremes(random: np.random.Generator, tensor: Tensor) -> Array:
 
 
 def batch_feed(signature: Signature, feeds: list[Feed]) -> Feed | None:
-    """Return one feed of ``BATCH_ROWS`` of the rows, None when the signature takes no batches or there are too few."""
+    """Return one feed of ``BATCH_ROWS`` rows, None if the signature takes no batches or there are too few rows."""
     if not signature.takes_batches or len(feeds) < BATCH_ROWS:
         return None
     return join_feeds(feeds[:BATCH_ROWS])
 
 
 def golden_feeds(signature: Signature, real: Sequence[Feed]) -> list[Feed]:
-    """Return made-up rows that span what the real ones do: they travel with the file, and nobody's data should."""
+    """Return made-up rows over the range of the real ones: these rows travel with the file, real data must not."""
     if not real:
         return random_feeds(signature)[-GOLDEN_ROWS:]
     random = np.random.default_rng(_SEED)

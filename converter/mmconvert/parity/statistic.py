@@ -1,4 +1,4 @@
-"""What a handful of measurements can and cannot tell: intervals instead of points."""
+"""Intervals instead of points: how much a handful of measurements can tell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mmconvert.feed import Array
 
 RESAMPLES = 2000
-CONFIDENCE = 0.95  # one-sided: each end of an interval is passed once in twenty times
+CONFIDENCE = 0.95  # one-sided: the true value is beyond each end once in twenty times
 _SEED = 20240229
 
 
@@ -19,8 +19,8 @@ class Interval:
     """An estimate with the range that the data does not exclude.
 
     Attributes:
-        low: 95 % of the resamples lie above it.
-        high: 95 % of the resamples lie below it.
+        low: 95 % of the resamples lie above.
+        high: 95 % of the resamples lie below.
     """
 
     estimate: float
@@ -33,7 +33,7 @@ class Interval:
 
 
 def bootstrap_mean(values: Array) -> Interval:
-    """Return the mean of paired differences with its bootstrap interval; the same for the same values.
+    """Return the mean of paired differences with its bootstrap interval; equal values give an equal interval.
 
     Source: Efron, Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile intervals).
     """
@@ -41,7 +41,7 @@ def bootstrap_mean(values: Array) -> Interval:
 
 
 def bootstrap_median(values: Array) -> Interval:
-    """Return the median with its bootstrap interval: for times, whose tail is the neighbours' noise."""
+    """Return the median with its bootstrap interval: for times, whose tail is noise of other processes."""
     return _bootstrap(values, lambda drawn: np.median(drawn, axis=1))
 
 

@@ -1,1 +1,1 @@
-"""The report: everything that was found about a conversion, as one page that needs no network."""
+"""The report: all findings about a conversion, as one page that needs no network."""

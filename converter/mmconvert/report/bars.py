@@ -1,4 +1,4 @@
-"""Pictures with one row a thing: its name, a bar on a common axis, its figure."""
+"""Pictures with one row for each thing: its name, a bar on a common axis, its figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Facts = Mapping[str, Any]
 
 
 class _Rows:
-    """Where the rows of a picture lie: on a desk name, bar and figure side by side; on a phone the bar below."""
+    """The layout of rows: in a wide window, name, bar and figure stand side by side; on a phone, the bar is below."""
 
     def __init__(self, width: int, count: int, title: str) -> None:
         self.drawing = Drawing(width, 0, title)
@@ -40,14 +40,14 @@ class _Rows:
 
 
 def kind_of(candidate: Facts, chosen: str) -> str:
-    """Return how a candidate is marked: chosen, good or refused."""
+    """Return the mark of a candidate: chosen, good or refused."""
     if candidate["name"] == chosen:
         return "chosen"
     return "refused" if candidate["refusal"] else "good"
 
 
 def draw_latency(search: Facts, width: int) -> str:
-    """Return the spread of every candidate's times: box from the first to the third quarter, line from end to end."""
+    """Draw the spread of every candidate's times: a box over the middle half, a line from the least to the greatest."""
     shown = [item for item in search["candidates"] if len(item["times_ms"]) > 1]
     unit = time_unit(search)
     rows = _Rows(width, len(shown), "Spread of the times of one run")
@@ -70,7 +70,7 @@ def _draw_spread(rows: _Rows, row: int, item: Facts, across: Axis, unit: Time, k
 
 
 def draw_sensitivity(items: Sequence[Facts], width: int) -> str:
-    """Return what each operation costs: the gain in SQNR when it alone stays in floating point."""
+    """Draw the cost of each operation: the gain in SQNR when it alone stays in floating point."""
     shown = list(items)[:MOST_ROWS]
     rows = _Rows(width, len(shown), "What each operation costs")
     gains = [item["gain_db"] for item in shown]
@@ -86,7 +86,7 @@ def draw_sensitivity(items: Sequence[Facts], width: int) -> str:
 
 
 def draw_ranges(ranges: Mapping[str, Sequence[float]], width: int) -> str:
-    """Return the range of each tensor over the calibration rows, the widest first."""
+    """Draw the range of each tensor over the calibration rows, beginning with the widest."""
     shown = sorted(ranges.items(), key=lambda item: item[1][0] - item[1][1])[:MOST_ROWS]
     rows = _Rows(width, len(shown), "Ranges of the tensors")
     ends = [end for _, span in shown for end in span]

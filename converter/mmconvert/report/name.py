@@ -1,4 +1,4 @@
-"""Names of tensors for people: the converter joins the names of everything that it fused into an operation."""
+"""Readable names of tensors: TensorFlow's converter joins the names of all operations that it fused into one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 def layer_of(tensor: str) -> str:
     """Return the layer that a tensor comes from.
 
-    ``model/conv/Relu;model/conv/BiasAdd;model/conv/Conv2D1`` is ``conv``: the last of the joined names without the
-    model's and without those of TensorFlow's operations, which begin with a capital letter.
+    ``model/conv/Relu;model/conv/BiasAdd;model/conv/Conv2D1`` gives ``conv``. It is the last of the joined names without
+    the model's name and the names of TensorFlow's operations, which begin with a capital letter.
     """
     path = (tensor.rstrip(";").rpartition(";")[2] or tensor).split("/")
     if len(path) > 1:
@@ -20,11 +20,11 @@ def layer_of(tensor: str) -> str:
 
 
 def operation_of(item: Mapping[str, str]) -> str:
-    """Return the layer of an operation, and what it does where the layer's name does not say so."""
+    """Return the layer of an operation, with the operation's name where the layer's name does not contain it."""
     layer, op = layer_of(item["output"]), item["op"].lower()
     return layer if op.replace("_", "") in layer.replace("_", "") else f"{layer} ({op})"
 
 
 def shorten(text: str, most: int) -> str:
-    """Return the text, without its beginning where it has more than ``most`` letters: names differ at their end."""
+    """Return the text; one with more than ``most`` letters loses its beginning, since names differ at their end."""
     return text if len(text) <= most else "…" + text[len(text) - max(1, most - 1) :]

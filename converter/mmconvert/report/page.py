@@ -1,4 +1,4 @@
-"""The page: the verdict in one sentence, then what led to it."""
+"""The page: the verdict in one sentence, followed by everything that led to it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Facts = Mapping[str, Any]
 
 _WHOLE_NUMBERS = ("INT32", "INT64")
 _WORDS = (
-    "SQNR: power of the signal over power of the error, over all outputs; 20 dB is an error of a tenth, 40 dB of a"
-    " hundredth. KL: how far the candidate's probabilities are from float32's, in nats. Drop, at most: what 95 % of"
-    " the resamples of the rows stay below. Memory: what a process needs more for it at its peak. Pieces: into how"
-    " many the XNNPACK delegate cuts the graph; 0 is none, and slow."
+    "SQNR: the power of the signal over that of the error, over all outputs; 20 dB is an error of a tenth, 40 dB of a"
+    " hundredth. KL: how far the candidate's probabilities are from those of float32, in nats. At most: 95 % of the"
+    " resamples of the rows have a smaller drop. Memory: how much more memory a process needs for it at its peak."
+    " Pieces: the number of parts of the graph that the XNNPACK delegate runs; 0 means none, which is slow."
 )
 
 
@@ -31,7 +31,7 @@ def render(outcome: Facts, command: str) -> str:
 
     Args:
         outcome: The ``--json`` document.
-        command: The command line that gives the same again.
+        command: The command line that makes the same page again.
     """
     search = outcome["search"]
     parts = [
@@ -65,7 +65,7 @@ def _remedy(error: Facts | None) -> str:
 
 
 def _tiles(outcome: Facts, search: Facts | None) -> str:
-    """Return the figures that matter most, large."""
+    """Return the figures that matter most, in large type."""
     tiles: list[tuple[str, str]] = []
     if search and search["chosen"] != search["baseline"]:
         gain = search["speedup"]
@@ -100,39 +100,42 @@ def _summary(outcome: Facts) -> str:
 
 def _search_parts(search: Facts, operations: Sequence[Facts]) -> list[str]:
     count = len(search["candidates"])
-    whole = {item["output"] for item in operations if item["dtype"] in _WHOLE_NUMBERS}  # shapes: none of them quantized
-    ranges = {name: span for name, span in search["ranges"].items() if name not in whole}
+    shapes = {item["output"] for item in operations if item["dtype"] in _WHOLE_NUMBERS}  # they are never quantized
+    ranges = {name: span for name, span in search["ranges"].items() if name not in shapes}
     said = (
         f"{count} forms of the model, compared with float32 on {search['rows']} rows. Drop is {search['drop_is']};"
-        f" allowed is {percent(search['max_drop'])}, with 95 % confidence."
+        f" at most {percent(search['max_drop'])} is allowed, with 95 % confidence."
     )
     legend = _legend([("chosen", "chosen"), ("good", "keeps the accuracy"), ("refused", "refused")])
     picture = _both(lambda width: draw_fidelity(search, width))
-    line = "Up and to the left is better; a larger dot is a larger file. The dashed line joins what nothing beats."
+    line = (
+        "Up and to the left is better; a larger dot is a larger file. The dashed line joins the candidates that no"
+        " other candidate beats."
+    )
     return [
         *_section("Candidates", f"{_dim(said)}{_dim(line)}{legend}{picture}{render_candidates(search)}{_dim(_WORDS)}"),
         *_section(
             "Times",
-            _dim("All candidates ran in turns, one row at a time on one thread: the box holds the middle half.")
+            _dim("All candidates ran in turns, one row at a time, on one thread. A box holds the middle half of them.")
             + _both(lambda width: draw_latency(search, width)),
         ),
         *_part(
             "Sensitivity",
             search["sensitivity"],
-            "What int8 gains if one operation alone stays in floating point: the first rows are the first to revert.",
+            "How much int8 gains if one operation alone stays in floating point. The first rows are reverted first.",
             draw_sensitivity,
         ),
         *_section("Rows whose class changed", _flips(search["flips"])),
         *_part(
             "Enough calibration rows?",
             search["growth"] if len(search["growth"]) > 1 else [],
-            "A curve that is flat at its end had enough of them.",
+            "If the curve is flat at its end, there were enough rows.",
             draw_growth,
         ),
         *_part(
             "Ranges of the tensors",
             ranges,
-            "Least to greatest value over the calibration rows: the 256 steps of int8 are spread over it."
+            "Least to greatest value over the calibration rows. The 256 steps of int8 are spread over this range."
             + (f" The {MOST_ROWS} widest are shown." if len(ranges) > MOST_ROWS else ""),
             draw_ranges,
         ),
@@ -152,7 +155,7 @@ def _section(title: str, content: str) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """Return running text, in which no line ends between a figure and its sign."""
+    """Return running text in which no line breaks between a figure and its sign."""
     return escape(text).replace(" %", "\N{NO-BREAK SPACE}%").replace(" ×", "\N{NO-BREAK SPACE}×")
 
 
@@ -174,8 +177,8 @@ def _flips(flips: Sequence[Facts]) -> str:
     if not flips:
         return ""
     said = (
-        "The number of the row among those that chose, the class that each gives it, and by how much float32 preferred"
-        " its own: those of which it was surest first."
+        "The number of the row among those that chose, the class that float32 and this file give it, and the margin by"
+        " which float32 preferred its own class. The rows of which float32 was surest come first."
     )
     return _dim(said) + render_flips(flips)
 
@@ -187,7 +190,7 @@ def _operations(operations: Sequence[Facts]) -> str:
     for item in operations:
         counts[item["dtype"].lower()] = counts.get(item["dtype"].lower(), 0) + 1
     legend = _legend((f"type {kind}", f"gives {kind}: {count}") for kind, count in sorted(counts.items()))
-    said = f"The {len(operations)} operations in their order, coloured by the type of their result."
+    said = f"The {len(operations)} operations in their order, coloured by the type of their results."
     return _dim(said) + legend + _both(lambda width: draw_operations(operations, width))
 
 

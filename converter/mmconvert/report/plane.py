@@ -9,11 +9,11 @@ from mmconvert.report.bars import kind_of
 from mmconvert.report.quantity import describe_bytes, time_unit
 from mmconvert.report.svg import CHARACTER, Axis, Drawing
 
-_MOST_SQNR_DB = 100.0  # equal to within float32's rounding
+_MOST_SQNR_DB = 100.0  # equal within float32's rounding
 _LEFT = 44
 _NEAR = 120
 _LINE = 13  # pixels between the base lines of two labels
-# Where a label may go, seen from its mark, the nearest first: how far away, on which side of it, how many lines down.
+# Where a label may go relative to its mark, beginning with the nearest place: distance, side, lines down.
 _PLACES = [
     (shift, side, line)
     for shift in (0, 40, 90, 150, 220)
@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]
 
 
 def draw_fidelity(search: Facts, width: int) -> str:
-    """Return time against fidelity: up and left is better, the line joins those that nothing beats in both."""
+    """Draw time against fidelity: up and left is better. A line joins candidates that no other beats in both."""
     shown = [(number, item) for number, item in enumerate(search["candidates"], 1) if item["latency_ms"]]
     unit = time_unit(search)
     drawing = Drawing(width, 380, "Time against fidelity of every candidate")
@@ -34,7 +34,7 @@ def draw_fidelity(search: Facts, width: int) -> str:
     across = Axis(min(times) * 0.8, max(times) * 1.25, _LEFT, width - 12, is_log=True)
     up = Axis(min(0.0, *(_fidelity(item) - 6 for _, item in shown)), _MOST_SQNR_DB + 6, 330, 30)
     drawing.bottom_axis(across, 330, 30, f"{unit.name} of one run (logarithmic)")
-    drawing.left_axis(up, _LEFT, width - 12, "SQNR in dB; 100: as good as equal to float32")
+    drawing.left_axis(up, _LEFT, width - 12, "SQNR in dB; at 100 it practically equals float32")
     places = [(across.at(time), up.at(_fidelity(item))) for time, (_, item) in zip(times, shown, strict=True)]
     drawing.path(_front(places), "front")
     largest = max(item["bytes"] for _, item in shown)
@@ -50,7 +50,7 @@ def draw_fidelity(search: Facts, width: int) -> str:
 
 
 def _front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the places that no other beats in both directions, from left to right; up is less in pixels."""
+    """Return the places that no other one beats in both directions, from left to right; pixels count downwards."""
     best: list[tuple[float, float]] = []
     for place in sorted(set(places)):
         if not best or place[1] < best[-1][1]:
@@ -59,13 +59,13 @@ def _front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _neighbours(places: Sequence[tuple[float, float]], index: int) -> int:
-    """Return how many other marks lie where a label would: a lonely mark has its label beside it."""
+    """Return how many other marks lie where the label of a mark would be."""
     x, y = places[index]
     return sum(abs(other[0] - x) < _NEAR and abs(other[1] - y) < _LINE for other in places)
 
 
 def _label(drawing: Drawing, x: float, y: float, radius: float, text: str, taken: list[Box]) -> None:
-    """Write a mark's label where nothing is yet, with a line to it where that is not beside the mark."""
+    """Write a mark's label at a free place, with a line to it unless it stands beside the mark."""
     length = len(text) * CHARACTER
     for shift, anchor, line in _PLACES:
         away = radius + shift + (4 if line == 0 else 10)
@@ -92,7 +92,7 @@ def _fidelity(candidate: Facts) -> float:
 
 
 def draw_growth(growth: Sequence[Sequence[float]], width: int) -> str:
-    """Return how the ranges grew with the rows: a curve that is flat at its end had enough of them."""
+    """Draw how the ranges grew with the rows: if the curve is flat at its end, there were enough."""
     drawing = Drawing(width, 240, "Growth of the ranges with the calibration rows")
     across = Axis(0, growth[-1][0], _LEFT, width - 16)
     up = Axis(min(50.0, *(100 * share for _, share in growth)), 100.0, 190, 30)

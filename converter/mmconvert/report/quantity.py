@@ -1,4 +1,4 @@
-"""Figures with their units, as a page shows them."""
+"""Figures with their units, for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The unit that all times of one page are told in.
+    """The unit of all times on one page.
 
     Attributes:
-        decimals: Behind the point, for all of them.
+        decimals: Digits after the point, for all of them.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Time:
 
 
 def time_unit(search: Mapping[str, Any]) -> Time:
-    """Return microseconds where the fastest candidate takes few of them, else milliseconds; to three digits of it."""
+    """Return the unit that fits the fastest candidate, microseconds or milliseconds, with three digits for it."""
     fastest = min((item["latency_ms"]["estimate"] for item in search["candidates"] if item["latency_ms"]), default=1.0)
     name, per_ms = ("µs", 1000.0) if fastest < _MICROSECONDS_BELOW_MS else ("ms", 1.0)
     return Time(name, per_ms, max(0, _DIGITS - 1 - math.floor(math.log10(max(fastest * per_ms, 1e-3)))))

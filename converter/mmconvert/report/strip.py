@@ -1,4 +1,4 @@
-"""The graph as a strip: a box an operation in their order, coloured by the type that it gives."""
+"""The graph as a strip: one box for each operation in its order, coloured by the type of its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Facts = Mapping[str, Any]
 
 
 def draw_operations(operations: Sequence[Facts], width: int) -> str:
-    """Return the strip; the boxes of a large graph have no names but those that show under the pointer."""
+    """Draw the strip; in a large graph, names show only under the pointer."""
     drawing = Drawing(width, 0, "Type of every operation")
     has_names = len(operations) <= _MOST_WITH_NAMES
     columns, height = (width // 140, 30) if has_names else (width // 20, 20)

@@ -1,4 +1,4 @@
-"""The look of the report: light or dark as the reader's system is, one column on a phone, nothing from elsewhere."""
+"""The style sheet of the report: light or dark like the reader's system, one column on a phone, no network."""
 
 STYLE = """
 :root { color-scheme: light dark; --font: -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans",

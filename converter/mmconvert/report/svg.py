@@ -1,4 +1,4 @@
-"""Drawing with inline SVG: axes, marks and text, in a plane that is told in the data's own numbers."""
+"""Drawing with inline SVG: axes, marks and text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDE, NARROW = 860, 340  # every picture is drawn for a desk and for a phone; the style sheet shows one of the two
+WIDE, NARROW = 860, 340  # every picture is drawn for a wide window and for a phone; the style sheet shows one
 CHARACTER = 7.4  # pixels of an average letter at 12 px in the widest of the usual fonts
 
 _STEPS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
@@ -19,9 +19,9 @@ class Axis:
 
     Attributes:
         start: Pixel of ``low``.
-        end: Pixel of ``high``; may be less than ``start``, as it is for an axis that points up.
-        is_log: Equal ratios are equally long.
-        even_to: With it the scale is even between plus and minus this value, and logarithmic beyond: for both signs.
+        end: Pixel of ``high``; less than ``start`` for an axis that points up.
+        is_log: Whether equal ratios are equally long.
+        even_to: If given, the scale is even between plus and minus this value, and logarithmic beyond it.
     """
 
     low: float
@@ -32,7 +32,7 @@ class Axis:
     even_to: float | None = None
 
     def at(self, value: float) -> float:
-        """Return the pixel of a value; one outside is drawn at the edge."""
+        """Return the pixel of a value; a value outside the axis is drawn at its edge."""
         low, high, value = (self._turn(number) for number in (self.low, self.high, value))
         share = (value - low) / (high - low) if high > low else 0.5
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
@@ -43,7 +43,7 @@ class Axis:
         return math.log10(max(value, 1e-12)) if self.is_log else value
 
     def ticks(self, room: int = 55) -> list[float]:
-        """Return some round values on the axis, as many as have this many pixels for their figures."""
+        """Return some round values on the axis; each has at least ``room`` pixels for its figure."""
         most = max(2, int(abs(self.end - self.start) // room))
         if self.even_to is not None:
             return self._ticks_of_both_signs()
@@ -63,7 +63,7 @@ class Axis:
         return [value for value in values if self.low <= value <= self.high]
 
     def _ticks_of_both_signs(self) -> list[float]:
-        """Return zero, and powers of ten where there is room beside those that lie nearer to zero."""
+        """Return zero, and powers of ten where there is room beside the values nearer to zero."""
         assert self.even_to is not None
         most = max(abs(self.low), abs(self.high))
         powers = range(math.floor(math.log10(self.even_to)), math.ceil(math.log10(most or 1)) + 1)
@@ -106,14 +106,14 @@ class Drawing:
         self.parts.append(f'<polyline points="{joined}" class="{kind}"/>')
 
     def rect(self, x: float, y: float, width: float, height: float, kind: str, title: str = "") -> None:
-        """Draw a box, with a text that shows when the pointer rests on it."""
+        """Draw a box; its title shows when the pointer rests on it."""
         self.parts.append(
             f'<rect x="{round(x, 1)}" y="{round(y, 1)}" width="{round(max(width, 1.5), 1)}"'
             f' height="{round(height, 1)}" rx="1.5" class="{kind}"><title>{escape(title)}</title></rect>'
         )
 
     def dot(self, x: float, y: float, radius: float, kind: str, title: str) -> None:
-        """Draw a circle, with a text that shows when the pointer rests on it."""
+        """Draw a circle; its title shows when the pointer rests on it."""
         self.parts.append(
             f'<circle cx="{x}" cy="{y}" r="{radius}" class="{kind}"><title>{escape(title)}</title></circle>'
         )
@@ -123,7 +123,7 @@ class Drawing:
         for value in axis.ticks():
             x = axis.at(value)
             self.line(x, top, x, y)
-            half = len(f"{value:g}") * CHARACTER / 2  # a figure at the edge is moved inside
+            half = len(f"{value:g}") * CHARACTER / 2  # a figure at the edge moves inside
             self.text(min(max(x, half), self.width - half), y + 16, f"{value:g}", "middle", "tick")
         self.text((axis.start + axis.end) / 2, y + 34, label, "middle", "label")
 

@@ -1,4 +1,4 @@
-"""The tables of the report; on a phone a row becomes a card, each cell with its heading."""
+"""The tables of the report. On a phone, a row becomes a card, and each cell shows its heading."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Facts = Mapping[str, Any]
 
 
 def render_pairs(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Return names with their values; those without a value are left out."""
+    """Return a table of names and values, without the names that have no value."""
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in pairs if value)
     return f'<table class="pairs">{rows}</table>' if rows else ""
 
 
 def render_candidates(search: Facts) -> str:
-    """Return all candidates with their figures; what each is, or why it may not be chosen, below its name."""
+    """Return all candidates with their figures; below each name stands its meaning, or why it was refused."""
     unit = time_unit(search)
     heads = ["", "candidate", f"time, {unit.name}", "file", "drop", "at most", "SQNR, dB", "KL", "memory", "pieces"]
     rows = []
@@ -48,15 +48,15 @@ def _why(candidate: Facts) -> str:
 
 def render_flips(flips: Sequence[Facts]) -> str:
     """Return the rows whose class the file changes."""
-    has_answers = any("right" in flip for flip in flips)
-    heads = ["row", "float32", "this file", "margin", *(["right"] if has_answers else [])]
+    has_classes = any("right" in flip for flip in flips)
+    heads = ["row", "float32", "this file", "margin", *(["right"] if has_classes else [])]
     rows = [
         (
             "",
             [
                 *(str(flip[key]) for key in ("row", "from", "to")),
                 f"{flip['margin']:.4f}",
-                *([str(flip.get("right", ""))] if has_answers else []),
+                *([str(flip.get("right", ""))] if has_classes else []),
             ],
         )
         for flip in flips

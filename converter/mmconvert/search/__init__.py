@@ -1,1 +1,1 @@
-"""Which form of the float model is the best one that is still equal enough: candidates, figures, choice."""
+"""The search for the best form of a model that is still equal enough to the original."""

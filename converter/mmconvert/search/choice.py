@@ -1,4 +1,4 @@
-"""The choice among measured candidates: the best by the objective that is provably better than float, else float."""
+"""The choice among measured candidates: the best by the objective, if it is surely better than float32."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ import numpy as np
 from mmconvert.candidate.candidate import Candidate
 from mmconvert.parity.statistic import Interval, bootstrap_median
 
-MIN_SPEEDUP = 1.02  # less than that is not worth a changed file, however sure it is
-SAME_SPEED = 1.02  # candidates closer than that count as equally fast; then the smaller one is better
-_SAME_SHARE = 0.05  # sizes closer than that count as equal; then the faster one is better
-_SLOWEST = 2.0  # times float32's time: slower than that is not chosen for its size or memory
-_PAGES_BYTES = 64 << 10  # what the allocator rounds to: memory closer than that is equal, however small the model
+MIN_SPEEDUP = 1.02  # a smaller gain is not worth a changed file, however sure it is
+SAME_SPEED = 1.02  # closer candidates count as equally fast; then the smaller one is better
+_SAME_SHARE = 0.05  # closer sizes count as equal; then the faster one is better
+_SLOWEST = 2.0  # times float32's time: a slower candidate is not chosen for its size or memory
+_PAGES_BYTES = 64 << 10  # the allocator rounds to it: closer memory counts as equal, however small the model
 
 
 def speedup(baseline: Candidate, candidate: Candidate) -> Interval:
-    """Return how many times as fast the candidate is, round by round: what slows a round slows both."""
+    """Return how many times as fast the candidate is. Ratios are taken within a round: a slow round slows both."""
     rounds = min(len(baseline.times_ms), len(candidate.times_ms))
     return bootstrap_median(np.array(baseline.times_ms[:rounds]) / np.array(candidate.times_ms[:rounds]))
 
 
 def choose(baseline: Candidate, candidates: Sequence[Candidate], objective: str) -> tuple[Candidate, str]:
-    """Return the chosen candidate, or the float baseline, and the reason in a sentence."""
+    """Return the chosen candidate, or the float baseline, with the reason in a sentence."""
     allowed = [candidate for candidate in candidates if candidate.may_be_chosen and candidate is not baseline]
     if not allowed:
         return baseline, "no candidate kept the accuracy; float32 stays"
     bearable = [candidate for candidate in allowed if speedup(baseline, candidate).estimate >= 1 / _SLOWEST]
     if not bearable:
-        return baseline, f"whatever kept the accuracy is more than {_SLOWEST:g} times as slow as float32; float32 stays"
+        return (
+            baseline,
+            f"every candidate that kept the accuracy is more than {_SLOWEST:g} times as slow as float32; float32 stays",
+        )
     best = {"latency": _fastest, "size": _smallest, "memory": _leanest}[objective](baseline, bearable)
     gain = _gain(baseline, best, objective)
     if not gain:
@@ -38,7 +41,7 @@ def choose(baseline: Candidate, candidates: Sequence[Candidate], objective: str)
 
 
 def _fastest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
-    """Return the smallest of those that are as fast as the fastest, to within noise."""
+    """Return the smallest of the candidates that are, within noise, as fast as the fastest."""
     fastest = min(allowed, key=_median)
     tied = [candidate for candidate in allowed if speedup(candidate, fastest).low <= SAME_SPEED]
     tied = [candidate for candidate in tied if _median(candidate) <= SAME_SPEED * _median(fastest)] or [fastest]
@@ -46,13 +49,13 @@ def _fastest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
 
 
 def _smallest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
-    """Return the fastest of those that are about as small as the smallest."""
+    """Return the fastest of the candidates that are about as small as the smallest."""
     least = min(candidate.bytes for candidate in allowed)
     return _fastest(baseline, [one for one in allowed if one.bytes <= least + _SAME_SHARE * baseline.bytes])
 
 
 def _leanest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
-    """Return the fastest of those that need about as little memory as the one that needs least."""
+    """Return the fastest of the candidates that need about as little memory as the leanest."""
     least = min(_memory(candidate) for candidate in allowed)
     return _fastest(baseline, [one for one in allowed if _memory(one) <= least + _memory_noise(baseline)])
 
@@ -94,7 +97,7 @@ def _median(candidate: Candidate) -> float:
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return those that no other beats in latency and drop at once."""
+    """Return the candidates that no other one beats in both latency and drop."""
     measured = [candidate for candidate in candidates if candidate.latency_ms and candidate.drop and candidate.path]
     return [
         candidate

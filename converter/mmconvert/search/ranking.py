@@ -1,4 +1,4 @@
-"""Which forms may be published, in which order: settled before the rows held out are looked at."""
+"""The order in which forms may be published; it is settled before the rows held out are looked at."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from mmconvert.candidate.candidate import Candidate
 from mmconvert.search.choice import choose
 
-_MOST = 3  # besides float32: each try is one more chance to pass by luck
+_MOST = 3  # besides float32: each further try is one more chance to pass by luck
 
 
 def rank(baseline: Candidate, candidates: Sequence[Candidate], objective: str) -> list[tuple[Candidate, str]]:
-    """Return the choice, what comes after it and the float baseline, each with its reason in a sentence.
+    """Return the choice, its successors and the float baseline, each with its reason in a sentence.
 
-    Each is the best of those that are nearer to the float model than the one before, by SQNR. It ends with the
-    baseline.
+    Each successor is the best of the candidates that are nearer to the float model than the one before, by SQNR. The
+    baseline is the last.
     """
     ranked: list[tuple[Candidate, str]] = []
     left = list(candidates)

@@ -19,10 +19,11 @@ _SHAPES_ONLY = ("RESHAPE", "SHAPE", "STRIDED_SLICE", "PACK", "SQUEEZE", "EXPAND_
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """One operation back in floating point.
+    """The effect of one operation back in floating point.
 
     Attributes:
-        gain_db: By how much the SQNR of the whole model grows.
+        sqnr_db: Of the whole model.
+        gain_db: How much higher that is than without the change.
     """
 
     op: str
@@ -31,7 +32,7 @@ class Sensitivity:
     gain_db: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``--json`` and the report tell of it."""
+        """Return the entry for ``--json`` and the report."""
         return {"op": self.op, "output": self.output, "sqnr_db": self.sqnr_db, "gain_db": self.gain_db}
 
 
@@ -74,7 +75,7 @@ def revert(
 ) -> list[Candidate]:
     """Return candidates with more and more of the worst operations in floating point, until one keeps the accuracy.
 
-    The number doubles until it is enough, then steps back as long as it still is.
+    The number of operations doubles until it is enough, and then steps back as long as it still is.
     """
     tried: dict[int, Candidate] = {}
 

@@ -1,1 +1,1 @@
-"""The input: a SavedModel folder, what its file says, and what has to be mended in a copy."""
+"""The input: a SavedModel folder, the content of its file, and the repairs in a copy."""

@@ -1,4 +1,4 @@
-"""The SavedModel folder: is it one, how large, which bytes, which labels lie beside it."""
+"""The SavedModel folder: whether it is one, its size, its bytes, and the labels in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells whether a folder changed since it was last looked at."""
+    """Sizes and times of files, by which a later change is seen."""
 
     files: tuple[tuple[str, int, int], ...]  # path in the folder, bytes, modification time
 
@@ -39,11 +39,11 @@ def read_model(folder: Path) -> bytes:
             raise _not_a_saved_model(folder)
         return (folder / SAVED_MODEL_FILE).read_bytes()
     except OSError as error:
-        raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}", "") from None
+        raise ConvertError("SAVED_MODEL_INVALID", f"{folder} cannot be read: {error.strerror}") from None
 
 
 def require_variables(folder: Path, operations: Iterable[str]) -> None:
-    """Check that the weights are there, where the graph has some.
+    """Check that the weights are there, if the graph has any.
 
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``.
@@ -51,12 +51,12 @@ def require_variables(folder: Path, operations: Iterable[str]) -> None:
     index = folder / "variables" / "variables.index"
     if "VarHandleOp" in operations and not index.is_file():
         raise ConvertError(
-            "SAVED_MODEL_INVALID", f"{index} is not there, and the model has weights", "copy the whole folder again"
+            "SAVED_MODEL_INVALID", f"the model has weights, but {index} is missing", "copy the whole folder again"
         )
 
 
 def require_keras_file(path: Path) -> None:
-    """Check by its first bytes, and its end where it is a zip file, that a file is what its suffix says.
+    """Check that a file is what its suffix says, by its first bytes and, for a zip file, by its end.
 
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``.
@@ -72,7 +72,7 @@ def require_keras_file(path: Path) -> None:
             return
     except OSError as error:
         raise ConvertError("SAVED_MODEL_INVALID", f"{path} cannot be read: {error.strerror}") from None
-    raise ConvertError("SAVED_MODEL_INVALID", f"{path} is no whole Keras file", "copy it again, or save it again")
+    raise ConvertError("SAVED_MODEL_INVALID", f"{path} is not a whole Keras file", "copy it again, or save it again")
 
 
 def _not_a_saved_model(path: Path) -> ConvertError:
@@ -88,7 +88,7 @@ def _not_a_saved_model(path: Path) -> ConvertError:
         elif (path / "saved_model.pbtxt").exists():
             hint = "it holds the text form saved_model.pbtxt; export it again in the binary form"
         elif (path / "saved_model.cpb").exists():
-            hint = "it holds the split form saved_model.cpb of a graph over 2 GB, which has no .tflite form"
+            hint = "it holds the split form saved_model.cpb of a graph over 2 GB, which cannot become a .tflite"
     return ConvertError(
         "SAVED_MODEL_INVALID", f"{path} is not a SavedModel: there is no {SAVED_MODEL_FILE} in it", hint
     )
@@ -98,7 +98,7 @@ def take_stamp(folder: Path) -> Stamp:
     """Return sizes and times of the folder's files, or of the one file.
 
     Raises:
-        ConvertError: ``SAVED_MODEL_INVALID``, a file cannot be looked at.
+        ConvertError: ``SAVED_MODEL_INVALID``: a file cannot be examined.
     """
     try:
         files = [folder] if folder.is_file() else sorted(entry for entry in folder.rglob("*") if entry.is_file())
@@ -112,7 +112,7 @@ def tree_digest(folder: Path, stamp: Stamp) -> str:
     """Return SHA-256 over the names, sizes and bytes of all files, sorted by path.
 
     Raises:
-        ConvertError: ``SAVED_MODEL_INVALID``, a file cannot be read.
+        ConvertError: ``SAVED_MODEL_INVALID``: a file cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -126,10 +126,10 @@ def tree_digest(folder: Path, stamp: Stamp) -> str:
 
 
 def require_unchanged(folder: Path, stamp: Stamp) -> None:
-    """Check that nobody wrote to the folder meanwhile.
+    """Check that nobody has written to the folder in the meantime.
 
     Raises:
-        ConvertError: ``SAVED_MODEL_INVALID``, it changed.
+        ConvertError: ``SAVED_MODEL_INVALID``: it changed.
     """
     if take_stamp(folder) != stamp:
         raise ConvertError(
@@ -138,10 +138,10 @@ def require_unchanged(folder: Path, stamp: Stamp) -> None:
 
 
 def find_labels(folder: Path, asked: Path | None) -> list[str]:
-    """Return the labels of ``--labels``, else of a ``labels.txt`` that lies in the folder, else none.
+    """Return the labels of ``--labels``, or else of a ``labels.txt`` in the folder, or else none.
 
     Raises:
-        ClientError: ``USAGE``, the file asked for cannot be read as text, or is empty.
+        ClientError: ``USAGE``: the file given with ``--labels`` cannot be read as text, or is empty.
     """
     places = [folder / place for place in _LABELS_PLACES] if asked is None else [asked]
     for path in places:
@@ -151,11 +151,13 @@ def find_labels(folder: Path, asked: Path | None) -> list[str]:
             if asked is None:
                 continue
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ClientError("USAGE", f"--labels {path} cannot be read: {reason}", "one label a line") from None
+            raise ClientError(
+                "USAGE", f"--labels {path} cannot be read: {reason}", "put one label on each line"
+            ) from None
         while labels and not labels[-1]:
             labels.pop()
         if labels:
             return labels
         if asked is not None:
-            raise ClientError("USAGE", f"--labels {path} holds no label", "one label a line")
+            raise ClientError("USAGE", f"--labels {path} holds no label", "put one label on each line")
     return []

@@ -1,4 +1,4 @@
-"""Which operations a signature really runs: a SavedModel also holds every other function that was ever traced.
+"""The operations that a signature really runs: a SavedModel also holds every other function that was ever traced.
 
 Source: graph.proto, node_def.proto, attr_value.proto, function.proto of TensorFlow 2.21 (field numbers).
 """
@@ -19,7 +19,7 @@ _VALUE, _LIST, _FUNCTION, _LIST_FUNCTION = 2, 1, 10, 9
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: its operation, the nodes it reads, the functions it calls."""
+    """One node: its operation, the nodes that it reads, the functions that it calls."""
 
     op: str
     inputs: tuple[str, ...]
@@ -34,7 +34,7 @@ class Graph:
     functions: dict[str, list[Node]] = field(default_factory=dict)
 
     def reach(self, tensors: Iterable[str]) -> Counter[str]:
-        """Return how often each operation occurs in what these tensors (``node:0``) are computed from.
+        """Return how often each operation occurs in the computation of these tensors (``node:0``).
 
         A function that is called from several places counts once.
         """

@@ -1,4 +1,4 @@
-"""Stage inspect: what ``saved_model.pb`` says, read without TensorFlow.
+"""The content of ``saved_model.pb``, read without TensorFlow.
 
 Source: saved_model.proto, meta_graph.proto, graph.proto, saved_object_graph.proto of TensorFlow 2.21 (field numbers).
 """
@@ -15,7 +15,7 @@ from mmwire.errors import ConvertError
 
 SERVE_TAG = "serve"
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
-# Fields by message, as far as they are read here.
+# Field numbers by message, as far as they are read here.
 META_GRAPHS = 2
 META_INFO, GRAPH, SIGNATURES, OBJECT_GRAPH = 1, 2, 5, 7
 TAGS, TENSORFLOW_VERSION = 4, 5
@@ -28,11 +28,11 @@ class Inspection:
     """What a SavedModel holds.
 
     Attributes:
-        signatures: By name; those TensorFlow keeps for itself (``__...``) are left out.
-        tags: Of the graph that is converted, as the loader wants them.
-        producer: TensorFlow version that wrote it, empty when not recorded.
-        slot_variables: How many optimizer slots are in the object graph.
-        ops: By signature, how often each operation occurs in what it computes.
+        signatures: By name, without those that TensorFlow keeps for itself (``__...``).
+        tags: The tags of the graph that is converted, as TensorFlow's loader takes them.
+        producer: The TensorFlow version that wrote it, empty if not recorded.
+        slot_variables: The number of optimizer slots in the object graph.
+        ops: By signature, how often each operation occurs in its computation.
     """
 
     signatures: dict[str, Signature]
@@ -46,7 +46,7 @@ def inspect(model: bytes) -> Inspection:
     """Read a ``saved_model.pb``.
 
     Raises:
-        ConvertError: ``SAVED_MODEL_INVALID``: the bytes are no SavedModel, or are cut short.
+        ConvertError: ``SAVED_MODEL_INVALID``: the bytes are not a SavedModel, or are cut short.
     """
     try:
         graphs = [_read_graph(field.content) for field in read_fields(memoryview(model)) if field.number == META_GRAPHS]
@@ -61,10 +61,10 @@ def inspect(model: bytes) -> Inspection:
 
 
 def require_portable(inspection: Inspection, signature: Signature) -> None:
-    """Check that the graph is all there is of what the signature computes.
+    """Check that the graph holds the whole computation of the signature.
 
     Raises:
-        ConvertError: ``SAVED_MODEL_INVALID``, it calls Python code that lived in the process that saved it.
+        ConvertError: ``SAVED_MODEL_INVALID``: it calls Python code of the process that saved it.
     """
     found = [op for op in _PYTHON_OPS if inspection.ops[signature.name].get(op)]
     if found:
@@ -116,7 +116,7 @@ def _read_entry(field: Field) -> tuple[str, memoryview]:
 
 
 def _read_signature(name: str, message: memoryview) -> tuple[Signature, list[str]]:
-    """Return the signature and the names of the graph's tensors that are its outputs."""
+    """Return the signature, and the names of the graph's tensors that are its outputs."""
     sides: dict[int, list[Tensor]] = {_INPUTS: [], _OUTPUTS: []}
     results: list[str] = []
     for field in read_fields(message):

@@ -1,6 +1,6 @@
 """Reading protocol buffers without their schema: fields by number, every length checked.
 
-``saved_model.pb`` is read this way so that a broken folder, a missing signature or a wrong calibration shape is told
+``saved_model.pb`` is read this way so that a broken folder, a missing signature or a wrong calibration shape is refused
 at once, and not after the seconds that TensorFlow takes to start.
 
 Source: https://protobuf.dev/programming-guides/encoding/ (varints, wire types, length-delimited records).
@@ -35,7 +35,7 @@ class Field(NamedTuple):
     raw: memoryview
 
     def text(self) -> str:
-        """Return the content as text; bytes that are no UTF-8 are replaced."""
+        """Return the content as text; bytes that are not UTF-8 are replaced."""
         return bytes(self.content).decode("utf-8", "replace")
 
     def signed(self) -> int:
@@ -47,7 +47,7 @@ def read_fields(message: memoryview) -> Iterator[Field]:
     """Yield the fields of one message in their order.
 
     Raises:
-        MalformedError: The bytes are no message, or end inside of one.
+        MalformedError: The bytes are not a message, or end inside one.
     """
     nothing = message[:0]
     position = 0

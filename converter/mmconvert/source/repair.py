@@ -1,4 +1,4 @@
-"""Stage repair: what has to be mended before TensorFlow can load the model; always in a copy."""
+"""Repairs that a model needs before TensorFlow can load it; they are always made in a copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FINGERPRINT_FILE = "fingerprint.pb"  # describes the bytes that are replaced
 
 
 def strip_slots(model: bytes) -> bytes:
-    """Return a ``saved_model.pb`` without optimizer slots; every other byte of its fields stays.
+    """Return a ``saved_model.pb`` without optimizer slots; all other fields stay as they are.
 
     TensorFlow cannot load a Keras 2 model with its optimizer: the slots point at an object that has no ``add_slot``.
 
@@ -34,9 +34,9 @@ def _strip(message: memoryview, path: tuple[int, ...]) -> bytes:
 
 
 def repair(folder: Path, model: bytes, inspection: Inspection, workspace: Path) -> tuple[Path, list[str]]:
-    """Return a folder that TensorFlow can load, and what was repaired to get there.
+    """Return a folder that TensorFlow can load, and what was repaired to get it.
 
-    The input is never written to. When nothing has to be mended it is the folder itself; else a folder in
+    The input is never written to. If nothing needs repair, it is the input itself. Otherwise it is a folder in
     ``workspace`` with a new ``saved_model.pb`` and links to the rest.
     """
     if not inspection.slot_variables:

@@ -1,4 +1,4 @@
-"""Signatures of a SavedModel: what goes in, what comes out, which one is converted."""
+"""Signatures of a SavedModel: their inputs and outputs, and which of them are converted."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Tensor:
     """One input or output.
 
     Attributes:
-        dtype: A numpy name, or what TensorFlow calls a type that numpy lacks.
-        shape: Dimensions, ``UNKNOWN`` where open; None when not even the rank is known.
+        dtype: A numpy name, or TensorFlow's name for a type that numpy lacks.
+        shape: Dimensions, ``UNKNOWN`` where open; None if not even the rank is known.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Tensor:
 
     @property
     def is_index(self) -> bool:
-        """Whether the values may be places in a table, of which there are only so many: words, items."""
+        """Whether the values may be places in a table of limited size: words, items."""
         return self.dtype in ("int32", "int64", "uint32", "uint64")
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of what one run is fed for one row, without the leading 1 of a batched tensor."""
+        """Shape of one row, without the leading 1 of a batched tensor."""
         shape = self.shape or ()
         return shape[1:] if self.is_batched else shape
 
@@ -70,7 +70,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One callable of the SavedModel, tensors sorted by name."""
+    """One callable of the SavedModel; its tensors are sorted by name."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -78,7 +78,7 @@ class Signature:
 
     @property
     def takes_batches(self) -> bool:
-        """Whether every input says that it takes any number of rows."""
+        """Whether every input claims to take any number of rows."""
         return all(tensor.shape and tensor.shape[0] == UNKNOWN for tensor in self.inputs)
 
 
@@ -90,24 +90,24 @@ def describe_shape(shape: tuple[int, ...] | None) -> str:
 
 
 def dtype_name(number: int) -> str:
-    """Return the numpy name of a TensorFlow type number, else the name TensorFlow has for it."""
+    """Return the numpy name of a TensorFlow type number, or else TensorFlow's own name."""
     return DTYPE_NAMES.get(number) or _OTHER_DTYPES.get(number, f"type {number}")
 
 
 def choose_signatures(signatures: Mapping[str, Signature], asked: str | None) -> tuple[Signature, ...]:
-    """Return the signatures to convert: the one asked for, else all that take inputs, ``serving_default`` first.
+    """Return the signatures to convert: the one asked for, or else all that take inputs, ``serving_default`` first.
 
-    Keras exports one function twice, as ``serve`` and as ``serving_default``; the second is enough.
+    Keras exports one function twice, as ``serve`` and as ``serving_default``; then ``serve`` is left out.
 
     Raises:
-        RequestError: ``SIGNATURE_NOT_FOUND``, there is none of the name asked for.
-        ConvertError: ``SAVED_MODEL_INVALID``, there is none at all.
+        RequestError: ``SIGNATURE_NOT_FOUND``: there is no signature of the name that was asked for.
+        ConvertError: ``SAVED_MODEL_INVALID``: there is no signature at all.
     """
     known = ", ".join(sorted(signatures))
     if not signatures:
         raise ConvertError(
             "SAVED_MODEL_INVALID",
-            "the SavedModel has no signature, so there is nothing that could be called",
+            "the SavedModel has no signature, so nothing in it can be called",
             "save it with tf.saved_model.save(model, DIR, signatures=model.f.get_concrete_function(...)) or,"
             " with Keras, model.export(DIR)",
         )
@@ -132,12 +132,12 @@ def _form_of(signature: Signature) -> list[tuple[str, tuple[int, ...] | None]]:
 
 
 def require_convertible(signature: Signature) -> None:
-    """Check that the daemon could ever take the signature's tensors.
+    """Check that the daemon can carry the signature's tensors.
 
     Raises:
         ConvertError: ``SAVED_MODEL_INVALID``: no input, an unknown rank, or a type that no .tflite input has.
     """
-    hint = "take strings, complex numbers and the like apart before the model; the daemon carries numbers and bool"
+    hint = "convert strings, complex numbers and the like to numbers before they reach the model"
     if not signature.inputs:
         raise ConvertError("SAVED_MODEL_INVALID", f"signature {signature.name!r} takes no input", "choose another one")
     for tensor in signature.inputs + signature.outputs:

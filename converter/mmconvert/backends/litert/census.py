@@ -15,15 +15,15 @@ from mmconvert.backends.litert.tensor_type import FLOAT_TYPES
 _OPS = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES = {number: name for name, number in vars(schema.TensorType).items() if not name.startswith("_")}
 _HEAVY_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
-_EDGE_OPS = ("QUANTIZE", "DEQUANTIZE", "CAST")  # they bring data in or out of int8 and compute nothing
+_EDGE_OPS = ("QUANTIZE", "DEQUANTIZE", "CAST")  # they bring data into or out of int8 and compute nothing
 
 
 def take_census(content: bytes) -> dict[str, Any]:
-    """Return counts of a model, all its subgraphs together.
+    """Return counts over all subgraphs of a model.
 
     Returns:
         ``ops`` by name; ``float_ops``: those that compute in floating point, by name; ``edge_ops``: how many bring data
-        in or out of int8; ``int16_ops``: how many of the heavy ones give int16; ``inputs`` and ``outputs``: the
+        into or out of int8; ``int16_ops``: how many of the heavy ones give int16; ``inputs`` and ``outputs``: the
         types of the main subgraph; ``weights``: elements of constant tensors by type.
     """
     model = schema.Model.GetRootAs(content, 0)
@@ -63,7 +63,7 @@ def take_census(content: bytes) -> dict[str, Any]:
 
 
 def list_operations(content: bytes) -> list[dict[str, str]]:
-    """Return the operations of the main graph in their order: ``op``, ``output`` (first tensor's name), ``dtype``."""
+    """Return the operations of the main graph in their order: ``op``, ``output`` (its first tensor), ``dtype``."""
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
     found = []
@@ -83,7 +83,7 @@ def _op_name(code: Any) -> str:
 
 
 def _has_data(buffer: Any) -> bool:
-    """Return whether it holds something: inside the FlatBuffer, or behind it, at ``Offset``."""
+    """Return whether a buffer holds data, inside the FlatBuffer or behind it."""
     return bool(buffer.DataLength() or buffer.Size())
 
 

@@ -1,4 +1,4 @@
-"""How much memory a model needs of its own: what is allocated for it, and the pages of its file."""
+"""How much memory a model needs of its own: allocations, and pages of its file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mmconvert.backends.litert.stopwatch import prepare
 _KIB = 1024
 _WEIGHINGS = 3
 _RESET_PEAK = "5"  # written to clear_refs: the peak is the present size from here on; proc(5)
-_MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")  # first line of a mapping in smaps; its path ends it
+_MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")  # the first line of a mapping in smaps, which ends with a path
 
 
 def measure_memory(models: Mapping[str, Path]) -> dict[str, int | None]:
-    """Return the bytes that each model adds at its peak to a process that has run another one; None where it dies.
+    """Return the bytes that each model adds, at its peak, to a process that has run another one.
 
-    The kernels' code is left out: all models share it, it can be dropped and read again, and its 8 MiB would hide
-    what differs between the forms of one model.
+    None stands for a model that kills the process. The kernels' code is left out: all models share it, the kernel can
+    drop it and read it again, and its 8 MiB would hide the differences between the forms of one model.
     """
     first = next(iter(models.values()), None)
     if first is not None:
-        prepare(first, 1)  # what the first model allocates once for all is in no model's figure
+        prepare(first, 1)  # allocations that only the first model makes must not count for any model
     found: dict[str, list[int | None]] = {name: [] for name in models}
     for _ in range(_WEIGHINGS):
         for name, path in models.items():
@@ -40,7 +40,7 @@ def _middle(weights: list[int | None]) -> int | None:
 
 
 def _weigh(model: Path) -> int | None:
-    """Return the bytes that a model adds to a copy of this process, None when the copy dies of it."""
+    """Return the bytes that a model adds to a copy of this process, None if the copy dies."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -64,11 +64,11 @@ def _weigh(model: Path) -> int | None:
 
 
 def _forget_the_past() -> None:
-    """Give back what earlier models left free, which a new one would take without growing; the peak starts here."""
+    """Give back free memory, which a new model would use without growing the process; restart the peak here."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-    with contextlib.suppress(OSError):  # a kernel without it: growth of the resident set counts
+    with contextlib.suppress(OSError):  # on a kernel without it, the growth of the resident set counts
         Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
 
 

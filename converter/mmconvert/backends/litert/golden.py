@@ -1,4 +1,4 @@
-"""Recording goldens: what a file answers here, and how far from it another set of kernels may be."""
+"""Recording goldens: the answers of a file on this machine, and how far other kernels may be from them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mmconvert.feed import Array, Feed
 from mmwire.golden import Golden, GoldenTensor
 
 RECORDED_ROWS = 2
-_MOST_BYTES = 1 << 20  # of one row's inputs
-# Delegate and plain kernels of this CPU differ by the measured error; another CPU's may by some of it more.
+_MOST_BYTES = 1 << 20  # the largest row that is recorded
+# Delegate and plain kernels of this CPU differ by the measured error; those of another CPU may differ by more.
 _WIDENING = 4.0
-_STEPS = 4  # of a quantized output: one for each of a few rounding decisions that may fall otherwise
+_STEPS = 4  # of a quantized output: a few rounding decisions may fall otherwise
 _FLOAT_SHARE = 1e-4  # of the output's largest value
 _QUANTIZED_SHARE = 1e-3  # the same where int8 is inside: dynamic quantization rounds activations
 
 
 def record(model: Path, signature: str, feeds: Sequence[Feed], has_integers: bool) -> list[Golden]:
-    """Return goldens of the first rows; the tolerance is measured on all of them, and widened.
+    """Return goldens of the first rows; the tolerance is measured on all rows, and widened.
 
-    Left out: rows too large to carry along, and outputs of whole numbers, where a tie may fall to the other side.
+    Rows that are too large are left out, and so are outputs of whole numbers, where a tie may fall to the other side.
     """
     fast, plain = (_run(model, signature, feeds, kernels) for kernels in (OpResolverType.AUTO, _PLAIN))
     goldens = []
@@ -49,7 +49,7 @@ _Run = tuple[dict[str, Array], dict[str, Array], dict[str, Any]]
 
 def _run(model: Path, signature: str, feeds: Sequence[Feed], kernels: OpResolverType) -> list[_Run]:
     found = []
-    for feed in feeds:  # a fresh one each: the state of a model that has one is as after loading
+    for feed in feeds:  # each gets a fresh interpreter, so that a model with state is as after loading
         interpreter = Interpreter(model_path=str(model), num_threads=1, experimental_op_resolver_type=kernels)
         runner = interpreter.get_signature_runner(signature)
         takes = runner.get_input_details()

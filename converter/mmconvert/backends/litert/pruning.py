@@ -1,7 +1,7 @@
 """Magnitude pruning: the smallest weights of 1x1 convolutions become zeros that are not stored.
 
-XNNPACK has sparse kernels for these convolutions, for networks that begin with a 3x3 convolution of stride 2 over three
-channels and end with a mean, where at least two thirds of the weights are zero and stored through DENSIFY.
+XNNPACK has sparse kernels for these convolutions. The network must begin with a 3x3 convolution of stride 2 over three
+channels and end with a mean, and at least two thirds of the weights must be zero and stored through DENSIFY.
 
 Source: tensorflow/lite/delegates/xnnpack/README.md, "Sparse Inference"; schema.fbs, ``SparsityParameters``.
 """
@@ -22,12 +22,12 @@ _MOST_UINT16 = 1 << 16
 
 
 def prune(content: bytes, share: float) -> bytes:
-    """Return the float model with this share of the weights of each 1x1 convolution set to zero and left out.
+    """Return the float model with this share of the weights of each 1x1 convolution left out.
 
-    Weights that are zero already count: a model that was trained sparse loses nothing.
+    Weights that are already zero count, so that a model that was trained sparse loses nothing.
 
     Raises:
-        ConvertError: ``OP_UNSUPPORTED``, it has no such convolution.
+        ConvertError: ``OP_UNSUPPORTED``: it has no such convolution.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     code = _add_densify(model)
@@ -66,7 +66,7 @@ def _add_densify(model: Any) -> int:
 
 
 def _make_sparse(model: Any, weights: Any, share: float) -> Any:
-    """Take the data away from a tensor of weights; return the sparse tensor that holds what is left of it."""
+    """Take the data out of a tensor of weights; return a sparse tensor with the weights that are kept."""
     buffer = model.buffers[weights.buffer]
     values = np.asarray(buffer.data, np.uint8).view(np.float32).reshape(weights.shape[0], weights.shape[3])
     is_kept = np.abs(values) > np.quantile(np.abs(values), share, method="lower")
@@ -80,7 +80,7 @@ def _make_sparse(model: Any, weights: Any, share: float) -> Any:
 
 
 def _describe(is_kept: Array) -> Any:
-    """Return which weights are stored: a row of the matrix is a run of column numbers (CSR)."""
+    """Return the description of the stored weights: for each row of the matrix, its column numbers (CSR)."""
     dimensions = []
     for size in (len(is_kept), 1, 1):
         dense = schema.DimensionMetadataT()

@@ -1,6 +1,6 @@
-"""litert-quantizer, the library that quantizes without TensorFlow: its calls and its traps, in one place.
+"""The calls to litert-quantizer, the library that quantizes without TensorFlow.
 
-It is only known in the child process with LiteRT. Private names of the library: ``Quantizer._recipe_manager``.
+Only the child process with LiteRT imports it. It uses one private name of the library: ``Quantizer._recipe_manager``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ _CURVE_POINTS = 8
 def calibrate(model: Path, recipe: list[dict[str, Any]], feeds: Mapping[str, Sequence[Feed]]) -> dict[str, Any]:
     """Return the least and the greatest value of every tensor, and how the ranges grew with the rows.
 
-    The library's own moving average depends on the order of the rows and cuts the extremes off; least and greatest
-    do neither.
+    The library's own moving average depends on the order of the rows, and cuts off the extremes.
 
     Returns:
         ``ranges``: tensor -> [min, max]; ``growth``: pairs of (rows, mean share of the final range).
 
     Raises:
-        ValueError: A graph that the library cannot walk (loops, recurrent layers).
+        ValueError: The library cannot walk the graph (loops, recurrent layers).
     """
     from litert_quantizer import calibrator, quantizer
     from litert_quantizer.utils import qsv_utils
@@ -79,14 +78,14 @@ def quantize(model: Path, recipe: list[dict[str, Any]], ranges: Mapping[str, Seq
     """Return the model quantized by a recipe in the library's own form.
 
     Raises:
-        ConvertError: ``OP_UNSUPPORTED``, the library has no form for something in the graph.
+        ConvertError: ``OP_UNSUPPORTED``: the library has no form for something in the graph.
     """
     from litert_quantizer import quantizer
 
     statistics = {
         name: {"min": np.array([low]), "max": np.array([high])} for name, (low, high) in (ranges or {}).items()
     }
-    with warnings.catch_warnings(), np.errstate(all="ignore"):  # channels that are always zero divide by zero
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # channels that are always zero cause divisions by zero
         warnings.simplefilter("ignore")
         try:
             result = quantizer.Quantizer(str(model), recipe).quantize(
@@ -94,5 +93,5 @@ def quantize(model: Path, recipe: list[dict[str, Any]], ranges: Mapping[str, Seq
             )
         except (ValueError, KeyError, AttributeError, RuntimeError, NotImplementedError, IndexError) as error:
             reason = re.sub(r"\s+", " ", str(error))[:160]
-            raise ConvertError("OP_UNSUPPORTED", f"litert-quantizer cannot do it: {reason}") from None
+            raise ConvertError("OP_UNSUPPORTED", f"litert-quantizer cannot quantize the model: {reason}") from None
     return bytes(result.quantized_model)

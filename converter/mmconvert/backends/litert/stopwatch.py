@@ -1,4 +1,4 @@
-"""How long one run of a model takes, and into how many pieces the delegate cuts it."""
+"""How long one run of a model takes, and into how many pieces the delegate cuts the graph."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-_SLICE_S = 0.002  # of one model in one round: long against the clock, short against a neighbour's burst
+_SLICE_S = 0.002  # of one model in one round: long for the clock, short for the burst of another process
 _DROP_AFTER = 4
-_HOPELESS = 4.0  # times as slow as the fastest: not timed any further
+_HOPELESS = 4.0  # times as slow as the fastest: such a model is not timed further
 
 
 def measure_latency(models: Mapping[str, Path], rounds: int, rows: int) -> dict[str, Any]:
-    """Run models in turns and return the milliseconds of one run in each round, by model.
+    """Run models in turns; return the milliseconds of one run in each round, by model.
 
-    In turns, because a busy neighbour then slows all of them. A model that is hopelessly slow stops early, and its
-    list is short.
+    In turns, another busy process slows all of them alike. A model that is hopelessly slow stops early; its list is
+    then shorter.
     """
     runners = {name: prepare(path, rows) for name, path in models.items()}
     found: dict[str, list[float]] = {name: [] for name in runners}
@@ -39,7 +39,7 @@ def measure_latency(models: Mapping[str, Path], rounds: int, rows: int) -> dict[
 
 
 def prepare(model: Path, rows: int) -> Interpreter:
-    """Return an interpreter with zeros for its inputs, warmed up; ``rows`` at once where the shape is open."""
+    """Return a warmed-up interpreter with zeros for its inputs, for this many rows at once."""
     runner = Interpreter(model_path=str(model), num_threads=1)
     if rows > 1:
         for details in runner.get_input_details():
@@ -60,7 +60,7 @@ def _repeats(runner: Interpreter) -> int:
 
 
 def count_partitions(model: Path) -> int:
-    """Return into how many pieces the default delegate cuts the graph."""
+    """Return the number of pieces that the default delegate runs."""
     runner = Interpreter(model_path=str(model), num_threads=1)
     runner.allocate_tensors()
     return sum(operation["op_name"] == "DELEGATE" for operation in runner._get_ops_details())

@@ -1,4 +1,4 @@
-"""Between a tensor's own numbers and those that they stand for, and what a file says of its tensors."""
+"""Conversion between stored and real values of a tensor, and the description of a file's tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmconvert.feed import Array
 
 
 def to_model(array: Array, details: dict[str, Any]) -> Array:
-    """Return the values as the tensor takes them: ``round(x / scale) + zero_point``, clipped."""
+    """Return the values as the tensor stores them: ``round(x / scale) + zero_point``, clipped."""
     dtype = np.dtype(details["dtype"])
     scale, zero_point = details["quantization"]
     if scale == 0 or array.dtype.kind != "f":
@@ -23,7 +23,7 @@ def to_model(array: Array, details: dict[str, Any]) -> Array:
 
 
 def from_model(array: Array, details: dict[str, Any]) -> Array:
-    """Return the values that the tensor stands for: ``(q - zero_point) * scale``."""
+    """Return the real values of a tensor: ``(q - zero_point) * scale``."""
     scale, zero_point = details["quantization"]
     if scale == 0 or array.dtype.kind == "f":
         return array
