@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
 from collections.abc import Callable, Mapping
 
@@ -15,6 +16,7 @@ from mmconvert.progress import Progress
 from mmconvert.stages import calibrate, convert, full_tf, gate, inspect, pack, publish, search, verify
 from mmconvert.workshop import Workshop, no_room, open_workshop
 from mmwire.errors import EXIT_REFUSED, ConvertError, MmError
+from mmwire.installation import install_hint
 
 Stage = Callable[[Conversion, Workshop], Conversion]
 
@@ -89,6 +91,5 @@ def require_tensorflow() -> None:
         ConvertError: ``TENSORFLOW_MISSING``.
     """
     if importlib.util.find_spec("tensorflow") is None:
-        raise ConvertError(
-            "TENSORFLOW_MISSING", "reading a SavedModel needs TensorFlow", "pip install 'mmdaemon[convert]'"
-        )
+        hint = install_hint("convert", sys.prefix)
+        raise ConvertError("TENSORFLOW_MISSING", "reading a SavedModel needs TensorFlow", hint)

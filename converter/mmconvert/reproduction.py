@@ -16,9 +16,7 @@ from mmconvert.pipeline import STAGES, run_stages
 from mmconvert.progress import Progress
 from mmconvert.workshop import open_workshop
 from mmwire.errors import ClientError, ConvertError
-from mmwire.tflite import DIGEST_ENTRY, PROVENANCE_ENTRY, outline, verify_content
-
-_IDENTIFIER = b"TFL3"
+from mmwire.tflite import DIGEST_ENTRY, IDENTIFIER, PROVENANCE_ENTRY, outline, verify_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def _compare(file: Path, content: bytes, again: bytes) -> Reproduction:
 
 
 def _list_differences(wanted: bytes, got: bytes) -> list[str]:
-    if not got.startswith(_IDENTIFIER, 4):
+    if not got.startswith(IDENTIFIER, 4):
         return ["a FULL_TF folder instead of a file"]
     one, other = outline(wanted), outline(got)
     lines = []

@@ -26,7 +26,7 @@ PROVENANCE_ENTRY = "MM_PROVENANCE"
 BYTES_ENTRY = "MM_BYTES"
 DIGEST_BYTES = hashlib.sha256().digest_size
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _RESOURCE_OPERATORS = range(142, 145)  # VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE
 _EXTERNAL = 1  # offsets 0 and 1 mean "no external data" in Buffer.offset
 _TABLE_BYTES = 8  # the least that a table takes: its place in a vector, and its way to its vtable
@@ -69,10 +69,10 @@ def outline(buffer: Buffer) -> TfliteFile:
     """
     if len(buffer) == 0:
         raise ModelError("MODEL_INVALID", "the file is empty", "copy the model again")
-    if bytes(buffer[4:8]) != _IDENTIFIER:
+    if bytes(buffer[4:8]) != IDENTIFIER:
         raise ModelError(
             "MODEL_INVALID",
-            f"not a TFLite file: expected {_IDENTIFIER!r} at byte 4, got {bytes(buffer[4:8])!r}",
+            f"not a TFLite file: expected {IDENTIFIER!r} at byte 4, got {bytes(buffer[4:8])!r}",
             "a SavedModel becomes one with: mmconvert SAVED_MODEL --publish MODEL_DIR",
         )
     try:

@@ -1,109 +1,80 @@
-import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
-from mmwire.tflite import outline, verify_content
-
-pytestmark = pytest.mark.tensorflow
-
-
-def tree(folder):
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+from mmconvert import pipeline
+from mmconvert.conversion import Conversion
+from mmconvert.job import Job
+from mmconvert.pipeline import STAGES, run_stages
+from mmwire.errors import ClientError, ConvertError
 
 
-def run(path, **inputs):
-    runner = Interpreter(model_path=str(path)).get_signature_runner()
-    return runner(**inputs)
+class Silent:
+    def __init__(self):
+        self.stages = []
+
+    def on_stage(self, number, total, name):
+        self.stages.append((number, total, name))
 
 
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+@pytest.fixture
+def workshop():
+    return SimpleNamespace(progress=Silent())
 
 
-def is_running(pid):
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def adds(line):
+    return lambda conversion, workshop: conversion.adding(line)
 
 
-def test_int8_is_published_sealed_and_reproducible(mmconvert, converted, saved_models, tmp_path, normal_rows):
-    source, folder = saved_models / "classifier", tmp_path / "models"
-    folder.mkdir()
-    np.savez(tmp_path / "rows.npz", anything=normal_rows(200, 16))
-    before = tree(source)
-    options = ("--quantize", "int8", "--calibration", "rows.npz")
-    arguments = (source, *options, "--publish", folder, "--name", "ants", "--json")
-    document = converted(mmconvert(*arguments))
-    path = folder / "ants.tflite"
-    content = path.read_bytes()
+def raises(error):
+    def stage(conversion, workshop):
+        raise error
 
-    assert [entry.name for entry in folder.iterdir()] == ["ants.tflite"]
-    assert next(iter(document)) == "verdict" and document["verdict"] == "LITE_INT8"
-    assert (document["output"], document["published"], document["name"]) == (str(path), str(path), "ants")
-    assert document["sha256"] == hashlib.sha256(content).hexdigest() and document["bytes"] == len(content)
-    assert document["source_bytes"] == sum(len(file) for file in before.values())
-    assert document["parity"]["inputs"] == "calibration" and document["parity"]["batches"] == [1, 8]
-    assert document["parity"]["sqnr_db"] > 25 and document["parity"]["top1_agreement"] > 0.95
-    assert document["parity"]["float32"]["relative_error"] < 1e-5
-    assert document["calibration"]["rows"] == 200 and document["labels"] == 4
-    assert any("left out: serve" in line for line in document["evidence"])
-    assert tree(source) == before, "the input was touched"
-
-    found = outline(content)
-    assert verify_content(content, found)
-    assert found.entry(content, "MM_LABELS") == b"ant\nbee\ncat\ndog"
-    provenance = json.loads(found.entry(content, "MM_PROVENANCE"))
-    assert provenance["parity"] == document["parity"] and provenance["versions"] == document["versions"]
-    assert provenance["calibration"] == document["calibration"]
-    assert len(provenance["source_digest"]) == 64 and "time" not in provenance
-
-    interpreter = Interpreter(model_path=str(path))
-    for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
-        assert details["dtype"] is np.int8 and details["shape_signature"][0] == -1
-    assert run(path, keras_tensor=np.zeros((5, 16), np.int8))["output_0"].shape == (5, 4)
-
-    assert converted(mmconvert(*arguments))["sha256"] == document["sha256"]
+    return stage
 
 
-def test_float_goes_into_the_current_folder_with_a_summary(mmconvert, saved_models, tmp_path):
-    done = mmconvert(saved_models / "classifier")
-    assert done.returncode == 0 and done.stderr == ""
-    for part in ("classifier: LITE_FLOAT", "parity", "batch 1 and 8", "4 in the file", "mmctl predict classifier"):
-        assert part in done.stdout
-    assert verify_content(
-        (tmp_path / "classifier.tflite").read_bytes(), outline((tmp_path / "classifier.tflite").read_bytes())
-    )
+def start():
+    return Conversion(job=Job(Path("model"), "model"))
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_conversion_leaves_nothing(saved_models, tmp_path, number, status):
-    scratch, folder = tmp_path / "scratch", tmp_path / "models"
-    scratch.mkdir()
-    folder.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmconvert", saved_models / "classifier", "--no-cache", "--publish", folder],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(scratch)},
-    )
-    deadline = time.monotonic() + 30
-    while not (children := children_of(process.pid)):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(number)
-    assert "interrupted" in process.communicate(timeout=30)[1]
-    assert process.returncode == status
-    assert list(scratch.iterdir()) == [] and list(folder.iterdir()) == []
-    while any(is_running(child) for child in children):  # one that was only just started ends by itself
-        assert time.monotonic() < deadline, "a child outlived the command"
-        time.sleep(0.01)
+def test_stages_run_in_their_order(workshop):
+    done = run_stages(start(), workshop, {"inspect": adds("one"), "gate": adds("two")})
+    assert done.evidence == ("one", "two") and done.refusal is None
+    assert workshop.progress.stages == [(1, len(STAGES), "inspect"), (4, len(STAGES), "gate")]
+
+
+def test_a_refusal_ends_the_way_and_keeps_the_evidence(workshop):
+    error = ConvertError("PARITY_FAILED", "not equal")
+    error.add_note("what the last stage saw")
+    done = run_stages(start(), workshop, {"inspect": adds("one"), "verify": raises(error), "pack": adds("two")})
+    assert done.refusal is error and done.evidence == ("one", "what the last stage saw")
+
+
+@pytest.mark.parametrize("stage", ["convert", "gate"])
+def test_a_model_that_litert_cannot_run_goes_on_to_full_tensorflow(workshop, monkeypatch, stage):
+    others = {"pack": adds("a folder"), "publish": adds("published")}
+    monkeypatch.setattr(pipeline, "_FULL_TF_STAGES", others)
+    error = ConvertError("OP_UNSUPPORTED", "no Svd")
+    stages = {stage: raises(error), "search": adds("searched"), "pack": adds("a file"), "publish": adds("published")}
+    done = run_stages(start(), workshop, stages)
+    assert done.obstacle is error and done.refusal is None
+    assert done.evidence == ("operation without a built-in form: no Svd", "a folder", "published")
+    del stages["publish"]  # as when a file is made again
+    assert run_stages(start(), workshop, stages).evidence[-1] == "a folder"
+
+
+def test_a_limit_does_not_lead_to_full_tensorflow(workshop):
+    error = ConvertError("CONVERTER_LIMIT", "too slow")
+    assert run_stages(start(), workshop, {"convert": raises(error)}).refusal is error
+
+
+def test_a_usage_error_is_raised(workshop):
+    with pytest.raises(ClientError, match="labels"):
+        run_stages(start(), workshop, {"inspect": raises(ClientError("USAGE", "labels"))})
+
+
+def test_a_full_disk_is_a_refusal(workshop):
+    done = run_stages(start(), workshop, {"search": raises(OSError(errno.ENOSPC, "No space left on device"))})
+    assert done.refusal.code == "CONVERTER_FAILED" and "No space left on device" in done.refusal.message

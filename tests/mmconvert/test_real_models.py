@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.real_models]
-
-
 ROOT = Path(__file__).resolve().parents[2]
-
-
 REAL_MODELS = Path(os.environ.get("MM_REAL_MODELS", ROOT.parent / "shared" / "models"))
 
 

@@ -4,13 +4,22 @@ import json
 
 import pytest
 
-from mmwire.bundle import Bundle, parse_bundle
+from mmwire.bundle import Bundle, pack_bundle, parse_bundle
 
 GOOD = {"made_by": "mmconvert", "reason": "Svd", "files": {"saved_model.pb": "00"}}
 
 
 def test_what_mmconvert_writes_is_read() -> None:
     assert parse_bundle(json.dumps(GOOD).encode()) == Bundle("Svd", {"saved_model.pb": "00"})
+
+
+def test_a_packed_bundle_is_read_back_and_has_the_same_bytes_each_time() -> None:
+    bundle = Bundle("Svd", {"a/b": "00"}, "FULL_TF", ["one"], {"f": {"inputs": []}}, {"versions": {"numpy": "2"}})
+    data = pack_bundle(bundle)
+    assert parse_bundle(data) == Bundle("Svd", {"a/b": "00"}) and data == pack_bundle(bundle)
+    document = json.loads(data)
+    assert list(document)[:4] == ["made_by", "format", "verdict", "reason"]
+    assert (document["evidence"], document["provenance"]) == (["one"], {"versions": {"numpy": "2"}})
 
 
 @pytest.mark.parametrize(

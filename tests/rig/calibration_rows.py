@@ -6,11 +6,7 @@ from mmconvert.calibration.dataset import load_dataset as load_of_several
 from mmconvert.source.signature import UNKNOWN, Signature, Tensor
 
 X = Tensor("x", "float32", (UNKNOWN, 2, 3))
-
-
 ONE = Signature("serving_default", (X,), ())
-
-
 TWO = Signature("serving_default", (X, Tensor("ids", "int32", (UNKNOWN, 1))), ())
 
 

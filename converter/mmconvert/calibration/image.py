@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from mmconvert.calibration.row import spread
 from mmconvert.feed import Array
 from mmconvert.source.signature import UNKNOWN, Signature, describe_shape
 from mmwire.errors import ClientError, ConvertError
+from mmwire.installation import install_hint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,7 +83,7 @@ def read_images(paths: list[Path], signature: Signature) -> Array:
     try:
         import PIL  # noqa: F401
     except ImportError:
-        raise ClientError("USAGE", "reading images needs Pillow", "pip install 'mmdaemon[images]'") from None
+        raise ClientError("USAGE", "reading images needs Pillow", install_hint("images", sys.prefix)) from None
     tensor = signature.inputs[0]
     shape = tensor.row_shape
     if len(shape) != 3 or UNKNOWN in shape or shape[2] not in _MODES:

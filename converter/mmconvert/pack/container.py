@@ -14,9 +14,8 @@ import struct
 from collections.abc import Mapping
 
 from mmwire.errors import ConvertError, ModelError
-from mmwire.tflite import outline
+from mmwire.tflite import IDENTIFIER, outline
 
-_IDENTIFIER = b"TFL3"
 _ALIGNMENT = 64  # the schema wants 16 for Buffer.data; a multiple of it
 _DATA_ALIGNMENT = 16
 _MODEL_FIELDS = 8
@@ -132,7 +131,7 @@ class _Front:
     """The new front part, written from start to end; a link is filled in once its target has a place."""
 
     def __init__(self) -> None:
-        self.content = bytearray(struct.pack("<I4s", 0, _IDENTIFIER))
+        self.content = bytearray(struct.pack("<I4s", 0, IDENTIFIER))
 
     def pad(self, alignment: int, extra: int = 0) -> int:
         """Append zeros until the position ``extra`` bytes ahead is aligned; return the position."""

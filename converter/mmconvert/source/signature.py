@@ -6,27 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmwire.errors import ConvertError, RequestError
+from mmwire.tensor import DTYPE_BYTES
 
 DEFAULT_SIGNATURE = "serving_default"
 _KERAS_SIGNATURE = "serve"
 UNKNOWN = -1  # a dimension that is only known when the model runs
 
-# Source: tensorflow/core/framework/types.proto, by the numpy name of the type.
-DTYPE_NAMES: Mapping[int, str] = {
+# By number; the numpy name where numpy has the type. Source: tensorflow/core/framework/types.proto.
+_DTYPE_NAMES: Mapping[int, str] = {
     1: "float32",
     2: "float64",
     3: "int32",
     4: "uint8",
     5: "int16",
     6: "int8",
+    7: "string",
+    8: "complex64",
     9: "int64",
     10: "bool",
+    14: "bfloat16",
     17: "uint16",
+    18: "complex128",
     19: "float16",
+    20: "resource",
     22: "uint32",
     23: "uint64",
 }
-_OTHER_DTYPES: Mapping[int, str] = {7: "string", 8: "complex64", 14: "bfloat16", 18: "complex128", 20: "resource"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def describe_shape(shape: tuple[int, ...] | None) -> str:
 
 def dtype_name(number: int) -> str:
     """Return the numpy name of a TensorFlow type number, or else TensorFlow's own name."""
-    return DTYPE_NAMES.get(number) or _OTHER_DTYPES.get(number, f"type {number}")
+    return _DTYPE_NAMES.get(number, f"type {number}")
 
 
 def choose_signatures(signatures: Mapping[str, Signature], asked: str | None) -> tuple[Signature, ...]:
@@ -141,7 +146,7 @@ def require_convertible(signature: Signature) -> None:
     if not signature.inputs:
         raise ConvertError("SAVED_MODEL_INVALID", f"signature {signature.name!r} takes no input", "choose another one")
     for tensor in signature.inputs + signature.outputs:
-        if tensor.dtype not in DTYPE_NAMES.values():
+        if tensor.dtype not in DTYPE_BYTES:
             raise ConvertError(
                 "SAVED_MODEL_INVALID", f"tensor {tensor.describe()}: the daemon carries numbers and bool only", hint
             )

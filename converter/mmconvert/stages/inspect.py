@@ -19,7 +19,7 @@ from mmconvert.source.subject import Subject
 from mmconvert.workshop import Workshop
 from mmwire.errors import ClientError
 
-_SIDES = 2  # of a single score: what it says no to, and what it says yes to
+_SIDES = 2  # a single score may have two labels: one for no and one for yes
 
 
 def run(conversion: Conversion, workshop: Workshop) -> Conversion:

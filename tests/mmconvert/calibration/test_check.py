@@ -7,11 +7,7 @@ from mmwire.errors import ConvertError
 from rig.calibration_rows import ONE, X, load_dataset, save, values
 
 NAN = values(6, 2, 3)
-
-
 NAN[4, 1, 1] = np.nan
-
-
 BAD = {
     "NaN, first in row 4": NAN,
     "infinite": np.where(np.isnan(NAN), np.inf, NAN),

@@ -3,8 +3,6 @@ from html.parser import HTMLParser
 import pytest
 
 pytestmark = pytest.mark.tensorflow
-
-
 VOID = ("meta", "wbr", "line", "rect", "circle", "polyline")
 
 

@@ -17,20 +17,12 @@ pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.skipif(not find_chromium(), reason="no Chromium: apt-get install chromium, or name one in MM_CHROMIUM"),
 ]
-
-
 LAYOUT = (Path(__file__).parents[2] / "rig/page_layout.js").read_text()
-
-
 WINDOWS = [  # on both sides of the width at which the tables become cards
     *((1280, "light"), (1280, "dark"), (861, "light")),
     *((860, "light"), (390, "light"), (390, "dark"), (320, "light")),
 ]
-
-
 A4 = 718  # pixels between margins of a centimetre
-
-
 SECTIONS = [
     *("Candidates", "Times", "Sensitivity", "Rows whose class changed", "Enough calibration rows?"),
     *("Ranges of the tensors", "Operations", "Repairs", "Evidence", "How to make it again"),

@@ -4,8 +4,6 @@ from mmconvert.source.repair import repair, strip_slots
 from rig.saved_model_proto import SERVING, saved_model, signature, varint
 
 SLOT = encode_bytes(3, varint(1, 1) + encode_bytes(2, b"m"))
-
-
 NODE = encode_bytes(1, encode_bytes(1, b"child") + SLOT + SLOT + encode_bytes(4, b"kept"))
 
 

@@ -16,8 +16,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmconvert.feed import Array
 from mmwire.errors import ConvertError
+from mmwire.tflite import IDENTIFIER
 
-_FILE_IDENTIFIER = b"TFL3"
 _MOST_UINT16 = 1 << 16
 
 
@@ -48,7 +48,7 @@ def prune(content: bytes, share: float) -> bytes:
     if not pruned:
         raise ConvertError("OP_UNSUPPORTED", "no 1x1 convolution has weights that could be pruned")
     builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 

@@ -7,11 +7,7 @@ import pytest
 from rig.tiny_tflite import add_constant
 
 MIB = 1 << 20
-
-
 WIDE = MIB  # input and output of 4 MiB each
-
-
 WEIGH = """
 import json, sys
 from pathlib import Path
