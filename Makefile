@@ -42,7 +42,7 @@ constraints:     ## constraints.txt anew, with the newest releases that pyprojec
 	$(PYTHON) -m venv .venvs/constraints
 	.venvs/constraints/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip pip-tools
 	CUSTOM_COMPILE_COMMAND='make constraints' .venvs/constraints/bin/pip-compile --quiet --upgrade --strip-extras \
-	  --allow-unsafe --all-build-deps --extra dev --extra release --no-emit-index-url --no-emit-find-links \
+	  --allow-unsafe --all-build-deps --extra dev --extra docs --extra release --no-emit-index-url --no-emit-find-links \
 	  --no-emit-trusted-host --output-file constraints.txt pyproject.toml
 
 demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real digits
@@ -74,9 +74,9 @@ docs: $(DOCS)/.installed  ## these pages as a site that needs no network: build/
 	@echo 'read it with: python3 -m http.server --directory build/site'
 
 # Only what the extra names: a site needs neither LiteRT nor TensorFlow.
-$(DOCS)/.installed: pyproject.toml
+$(DOCS)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(DOCS)
-	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	@$(PINNED) $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
 	@touch $@
 

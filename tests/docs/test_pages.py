@@ -56,3 +56,9 @@ def test_flags_that_pages_show_are_in_the_help(command: str) -> None:
     calls = [[binary, "--help"], *([binary, verb, "--help"] for verb in verbs)]
     helps = [subprocess.run(call, capture_output=True, text=True).stdout for call in calls]
     assert not {flag for flag in shown if not any(flag in text for text in helps)}
+
+
+def test_the_index_of_decisions_has_every_decision() -> None:
+    pages = {page.name for page in (ROOT / "docs/decisions").glob("0*.md")}
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    assert pages and set(re.findall(r"\]\((0[^)]+\.md)\)", index)) == pages

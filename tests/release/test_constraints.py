@@ -23,7 +23,7 @@ ASKED = [
     for text in (
         *PROJECT["build-system"]["requires"],
         *PROJECT["project"]["dependencies"],
-        *(text for extra in ("convert", "images", "dev", "release") for text in EXTRAS[extra]),
+        *(text for extra in ("convert", "images", "dev", "docs", "release") for text in EXTRAS[extra]),
     )
     if (requirement := Requirement(text)).name != PROJECT["project"]["name"]
 ]
