@@ -17,7 +17,8 @@ PICTURES: dict[str, Callable[[], Drawing]] = {
     "paths": paths.draw,
     "locks": locks.draw,
     "processes": processes.draw,
-    "states": states.draw,
+    "states": states.draw_version,
+    "names": states.draw_name,
     "swap": swap.draw,
 }
 
