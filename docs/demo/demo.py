@@ -1,4 +1,4 @@
-"""``make demo``: the whole main job on real handwritten digits, each step with the command that a user would type."""
+"""``make demo``: train, convert, serve and swap on real handwritten digits, as a user would do it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 6
 
 
 class Folder:
-    """Where the demo works."""
+    """The folder that the demo works in."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -56,7 +56,7 @@ def run(folder: Folder, *command: object, show: bool = True) -> str:
 
 
 def train(folder: Folder) -> dict[str, Any]:
-    """Have the two models trained; return what TensorFlow makes of them."""
+    """Train the two models; return the accuracy and the time of a call in TensorFlow, by name."""
     script = Path(__file__).with_name("train.py")
     done = subprocess.run([sys.executable, script, folder.root], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -66,7 +66,7 @@ def train(folder: Folder) -> dict[str, Any]:
 
 
 def convert(folder: Folder, name: str) -> dict[str, Any]:
-    """Convert one SavedModel to int8 and publish it as ``digits``; return the converter's own words."""
+    """Convert one SavedModel to int8 and publish it as ``digits``; return mmconvert's document."""
     document: dict[str, Any] = json.loads(
         run(
             folder,
@@ -103,14 +103,14 @@ def daemon(folder: Folder) -> Iterator[None]:
 
 
 def served_accuracy(client: Client, images: Any, answers: Any) -> float:
-    """Classify every held-out digit over the socket, one a call; return the share that is right."""
+    """Classify every held-out digit, one a call, over the socket; return the share that is right."""
     rows = (images[..., None].astype(np.int16) - 128).astype(np.int8)
     guesses = [int(next(iter(client.predict("digits", row[None]).values())).argmax()) for row in rows]
     return float(np.mean(guesses == answers))
 
 
 def call_us(client: Client) -> float:
-    """Return the p50 of one call over the socket in microseconds."""
+    """Return the median microseconds of a call over the socket."""
     row = np.zeros((1, 8, 8, 1), np.int8)
     taken: list[float] = []
     for _ in range(3_000):
@@ -136,7 +136,7 @@ def low_rank(folder: Folder, client: Client, images: Any) -> None:
 
 
 class Caller:
-    """Calls without a pause from a thread of its own; counts answers and failures by version."""
+    """A thread that calls without a pause and counts answers and failures by version."""
 
     def __init__(self, folder: Folder) -> None:
         self.answers = 0
@@ -207,7 +207,7 @@ def main() -> None:
             say("6. A model that TFLite cannot express: full TensorFlow serves it, the call is the same")
             low_rank(folder, client, images)
 
-            say("What came of it")
+            say("Results")
             print(f"  {'':10} {'accuracy':^21} {'size':^23} {'microseconds a call':^23}")
             print(f"  {'':10} {'TensorFlow':>10} {'served':>10} {'SavedModel':>12} {'int8':>10} ", end="")
             print(f"{'TensorFlow':>12} {'daemon':>10}")

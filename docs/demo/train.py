@@ -44,7 +44,7 @@ def network(width: int) -> keras.Model:
 
 
 class LowRank(tf.Module):
-    """Keeps of each image what its strongest singular vectors make up: no TFLite operation computes an SVD."""
+    """Rebuilds each image from its strongest singular vectors, which TFLite cannot: it has no operation for an SVD."""
 
     @tf.function(input_signature=[tf.TensorSpec((None, 8, 8), tf.float32, name="pixels")])
     def keep(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
