@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+_LIST = re.compile(r"^(?![-\s|>#]|\d+\.)(.+\n)(?=- |1\. )", re.MULTILINE)
 _LINK = re.compile(r"(\]\(|<img src=\")([^)\s\"#]+)(#[^)\s\"]*)?([)\"])")
 
 
@@ -42,7 +43,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             files.append(File.generated(config, place, abs_src_path=str(aim)))
         return f"{before}{os.path.relpath(place, Path(page.file.src_uri).parent)}{anchor or ''}{after}"
 
-    return _LINK.sub(lead, markdown)
+    parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
+    parts[::2] = [_LIST.sub(r"\1\n", part) for part in parts[::2]]  # GitHub begins a list without an empty line
+    return _LINK.sub(lead, "".join(parts))
 
 
 def _place(path: Path) -> str:

@@ -91,7 +91,7 @@ def test_the_bench_picture_shows_the_run_that_is_kept_beside_it() -> None:
 
 def test_the_readme_quotes_the_run_that_is_kept() -> None:
     words, readme = (FOLDER / "bench.txt").read_text(), (ROOT / "README.md").read_text()
-    section = readme.partition("## What it costs")[2].partition("\n## ")[0]
+    section = readme.partition("## The cost of a call")[2].partition("\n## ")[0]
     found = dict(re.findall(r"^ *(\S.*?) {2,}([\d.]+) (?:MB|ms)", words, re.MULTILINE))
     drop = next(value for name, value in found.items() if name.startswith("4 MB renamed"))
     helper = "the probe's helper apart"
