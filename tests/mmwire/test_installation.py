@@ -26,7 +26,7 @@ def test_the_hint_fits_the_installation(extra: str, prefix: str, says: str) -> N
     ("prefix", "says"),
     [
         ("/home/me/.venv", "pip install --force-reinstall ai-edge-litert"),
-        ("/usr/lib/mmdaemon", "apt install --reinstall mmdaemon"),
+        ("/usr/lib/mmdaemon", "apt install --reinstall ./mmdaemon_*.deb"),
     ],
 )
 def test_a_damaged_base_install_is_mended_by_what_installed_it(prefix: str, says: str) -> None:

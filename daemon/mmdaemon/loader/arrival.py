@@ -13,7 +13,7 @@ from mmdaemon.loader.instances import Instances, LoadSpec
 from mmdaemon.loader.intake import Door, Intake
 from mmdaemon.loader.route import Way
 from mmdaemon.log.logger import LOG, about
-from mmdaemon.registry.model import Facts
+from mmdaemon.registry.model import ServingFacts
 from mmdaemon.runtime.interface import Instance, Runtime, Traits
 from mmdaemon.store.archive import is_archive
 from mmdaemon.store.blob import OpenBlob
@@ -126,7 +126,7 @@ class Arrivals:
         labels = found.get("labels", []) if sidecar is None else sidecar
         _report_misfit(deployment, labels)
         traits_shown = {"bytes": blob.size} | {key: found[key] for key in _SHOWN if key in found}
-        facts = Facts(tuple(instance.signatures.values()), labels, options, traits_shown, runtime.name)
+        facts = ServingFacts(tuple(instance.signatures.values()), labels, options, traits_shown, runtime.name)
         return Arrived(deployment, blob.sha256, facts)
 
     def _try(self, blob: OpenBlob, threads: int) -> TrialResult:

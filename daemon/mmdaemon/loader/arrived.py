@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmdaemon.dispatch.deployment import Deployment
-from mmdaemon.registry.model import Facts
+from mmdaemon.registry.model import ServingFacts
 from mmwire.errors import MmError
 
 
@@ -20,7 +20,7 @@ class Arrived:
 
     deployment: Deployment
     sha256: str
-    facts: Facts
+    facts: ServingFacts
 
 
 @dataclass(frozen=True, slots=True)

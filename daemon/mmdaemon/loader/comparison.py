@@ -49,7 +49,7 @@ class Remembering(Memory, Protocol):
         """Note what serves, and with which options."""
 
 
-class Loads(Protocol):
+class StartsLoads(Protocol):
     """Brings candidates up elsewhere."""
 
     def start(self, candidate: Candidate, number: int) -> None:
@@ -72,7 +72,7 @@ class Comparison:
     Thread: under the reconciler's monitor.
     """
 
-    def __init__(self, memory: Remembering, registry: Registry, swap: Swap, loads: Loads, pace: Pace) -> None:
+    def __init__(self, memory: Remembering, registry: Registry, swap: Swap, loads: StartsLoads, pace: Pace) -> None:
         self.pace = pace
         self._memory = memory
         self._registry = registry

@@ -19,7 +19,7 @@ from mmdaemon.loader.arrived import Refused
 from mmdaemon.loader.comparison import Comparison
 from mmdaemon.loader.loads import Loads
 from mmdaemon.loader.pace import Pace
-from mmdaemon.loader.waiting import Answer, Reply, Wait, Waiting
+from mmdaemon.loader.waiting import Reply, Wait, WaitAnswer, Waiting
 from mmdaemon.log.logger import LOG, log_bug
 
 
@@ -60,7 +60,7 @@ class Reconciler:
         self._revive_watcher: Callable[[], object] = lambda: None
         self._settling = Settling()
         self._changed = threading.Condition(self.monitor)
-        self._promised: list[Answer] = []
+        self._promised: list[WaitAnswer] = []
         self._is_nudged = True
         self._is_stopping = False
         self._is_looking = False
@@ -121,7 +121,7 @@ class Reconciler:
             return self._changed.wait_for(lambda: self._looks > 0 and not self._comparison.is_loading, timeout_s)
 
     def wait_for(self, name: str, version: int, sha256: str, deadline: float, reply: Reply) -> None:
-        """Answer once the model serves, or cannot, or at the deadline.
+        """WaitAnswer once the model serves, or cannot, or at the deadline.
 
         Args:
             name: The model.
@@ -153,7 +153,7 @@ class Reconciler:
             RequestError: ``MODEL_NOT_FOUND``.
         """
         with self._changed:
-            self._promised.append(Answer(reply, self._comparison.unload(name)))
+            self._promised.append(WaitAnswer(reply, self._comparison.unload(name)))
             self._nudge()
 
     def _nudge(self) -> None:
@@ -253,11 +253,11 @@ class Reconciler:
             look_again |= isinstance(ended.result, Refused) or self._comparison.is_overtaken(name)
         return look_again
 
-    def _answers(self, now: float) -> list[Answer]:
+    def _answers(self, now: float) -> list[WaitAnswer]:
         promised, self._promised = self._promised, []
         return promised + self._waiting.due(self._looks, self._comparison.is_undecided, now)
 
-    def _write_down_and_give(self, answers: list[Answer]) -> None:
+    def _write_down_and_give(self, answers: list[WaitAnswer]) -> None:
         """Do what is slow, outside of the monitor; an answer is given when what it says outlives a power cut."""
         try:
             self._write_down()

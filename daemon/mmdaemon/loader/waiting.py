@@ -38,7 +38,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WaitAnswer:
     """The answer to one wait.
 
     Attributes:
@@ -75,7 +75,7 @@ class Waiting:
         """Return when the next wait ends, in monotonic seconds."""
         return min((wait.deadline for wait in self._waits), default=math.inf)
 
-    def due(self, looks: int, is_undecided: Callable[[str], bool], now: float) -> list[Answer]:
+    def due(self, looks: int, is_undecided: Callable[[str], bool], now: float) -> list[WaitAnswer]:
         """Return the answers that can be given now, and forget their waits.
 
         Args:
@@ -83,7 +83,7 @@ class Waiting:
             is_undecided: Whether something of a name may serve soon that does not yet.
             now: Monotonic seconds.
         """
-        answers: list[Answer] = []
+        answers: list[WaitAnswer] = []
         for wait in list(self._waits):
             is_newest_open = not wait.version and not wait.sha256 and is_undecided(wait.name)
             is_known = looks >= wait.after_look and not is_newest_open
@@ -92,7 +92,7 @@ class Waiting:
                 document = _too_late(wait, self._registry)
             if document is not None:
                 self._waits.remove(wait)
-                answers.append(Answer(wait.reply, document))
+                answers.append(WaitAnswer(wait.reply, document))
         return answers
 
 

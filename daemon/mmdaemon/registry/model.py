@@ -43,7 +43,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ServingFacts:
     """What people are shown of the version that serves.
 
     Attributes:
@@ -77,7 +77,7 @@ class Model:
     versions: dict[int, Version] = field(default_factory=dict)
     serving: int = 0
     problem: MmError | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: ServingFacts = field(default_factory=ServingFacts)
     is_unloaded: bool = False
 
     @property
@@ -109,7 +109,7 @@ class Model:
             check_transition(version.state, None)
             del self.versions[number]
 
-    def set_serving(self, number: int, facts: Facts, sha256: str = "", reason: MmError | None = None) -> None:
+    def set_serving(self, number: int, facts: ServingFacts, sha256: str = "", reason: MmError | None = None) -> None:
         """Let a version serve; the one before retires."""
         if self.serving and self.serving != number:
             self.move(self.serving, VersionState.RETIRING)

@@ -20,7 +20,7 @@ from mmdaemon.loader.candidate import Candidate, StoredSource
 from mmdaemon.loader.comparison import Comparison
 from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.swap import Swap
-from mmdaemon.registry.model import Facts
+from mmdaemon.registry.model import ServingFacts
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import VersionState
 from mmwire.errors import MmError, ModelError
@@ -119,7 +119,7 @@ class World:
         if good:
             deployment = Deployment(source.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
             options = ModelOptions(threads=source.options.identity.size if source.options else 1)
-            facts = Facts((SPEC,), ["cat"], options)
+            facts = ServingFacts((SPEC,), ["cat"], options)
             self.comparison.on_result(source, Arrived(deployment, sha256, facts), self.now)
         else:
             error = ModelError("MODEL_INVALID", "it is broken", "mend it", retryable)

@@ -22,7 +22,7 @@ from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.loader.swap import Swap
 from mmdaemon.loader.waiting import Waiting
-from mmdaemon.registry.model import Facts
+from mmdaemon.registry.model import ServingFacts
 from mmdaemon.registry.registry import Registry
 from mmwire.errors import MmError
 from mmwire.manifest import ModelOptions
@@ -96,7 +96,7 @@ class FakeArrivals:
     def bring_up(self, candidate: Candidate, number: int) -> Arrived | Refused:
         self._store.counter[candidate.name] = number + 1
         deployment = Deployment(candidate.name, number, {SPEC.name: SPEC}, 1, 1, [object()])
-        return Arrived(deployment, f"{number:064x}", Facts((SPEC,)))
+        return Arrived(deployment, f"{number:064x}", ServingFacts((SPEC,)))
 
     def discard(self, arrived: Arrived) -> None:
         raise AssertionError("nothing here is loaded in vain")

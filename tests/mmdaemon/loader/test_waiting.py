@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mmdaemon.loader.waiting import Wait, Waiting
-from mmdaemon.registry.model import Facts, Model
+from mmdaemon.registry.model import Model, ServingFacts
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
 from mmwire.errors import MmError, ModelError
@@ -45,7 +45,7 @@ def test_who_waits_for_the_newest_is_told_what_serves_instead(serving: int, says
     registry.add(model)
     if serving:
         model.move(serving, VersionState.LOADING)
-        model.set_serving(serving, Facts())
+        model.set_serving(serving, ServingFacts())
     model.move(2, VersionState.QUARANTINED, reason=ModelError("MODEL_INVALID", "no model", "mend it"))
     waiting = Waiting(registry)
     waiting.add(Wait("a", 0, "", 10.0, 0, lambda _: None))
@@ -69,7 +69,7 @@ def serving(name: str, sha256: str = "ab" * 32) -> Registry:
     registry, model = Registry("fake"), Model(name)
     registry.add(model)
     model.move(1, VersionState.LOADING, sha256)
-    model.set_serving(1, Facts())
+    model.set_serving(1, ServingFacts())
     return registry
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from mmdaemon.registry.model import Facts, Model
+from mmdaemon.registry.model import Model, ServingFacts
 from mmdaemon.registry.registry import Registry, Standing
 from mmdaemon.registry.state import TRANSITIONS, VersionState, check_transition
 from mmwire.errors import ModelError
@@ -21,7 +21,7 @@ def registry() -> Registry:
     model = Model("m")
     made.add(model)
     model.move(1, S.LOADING, "a" * 64)
-    model.set_serving(1, Facts())
+    model.set_serving(1, ServingFacts())
     return made
 
 
@@ -63,7 +63,7 @@ def test_the_document_describes_the_newest_when_nothing_serves() -> None:
 
 def test_a_new_version_lets_the_old_one_retire(registry: Registry) -> None:
     registry.model("m").move(2, S.LOADING)
-    registry.model("m").set_serving(2, Facts())
+    registry.model("m").set_serving(2, ServingFacts())
     assert {number: version.state for number, version in registry.model("m").versions.items()} == {
         1: S.RETIRING,
         2: S.READY,
