@@ -21,8 +21,8 @@ _LINK = re.compile(r"(\]\(|<img src=\")([^)\s\"#]+)(#[^)\s\"]*)?([)\"])")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that lie beside the README."""
-    for page in sorted(ROOT.glob("*.md")):
+    """Add the pages that lie beside the README and in ``examples/``."""
+    for page in _pages():
         files.append(File.generated(config, _place(page), content=page.read_text("utf-8")))
     return files
 
@@ -48,9 +48,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _LINK.sub(lead, "".join(parts))
 
 
+def _pages() -> list[Path]:
+    """Return the pages outside of ``docs/``."""
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("examples/*.md")])
+
+
 def _place(path: Path) -> str:
     """Return where a file of the checkout lies among the site's sources."""
     inside = path.relative_to(ROOT)
+    if inside.parts[0] == "examples" and inside.suffix == ".md":
+        return str(inside)
     if inside.parts[0] == "docs":
         return str(inside.relative_to("docs"))
     if len(inside.parts) == 1 and inside.suffix == ".md":
@@ -60,5 +67,5 @@ def _place(path: Path) -> str:
 
 def _source(place: str) -> Path:
     """Return the file of the checkout that a page of the site is made from."""
-    beside = {_place(path): path for path in ROOT.glob("*.md")}
+    beside = {_place(path): path for path in _pages()}
     return beside.get(place, ROOT / "docs" / place)
