@@ -1,4 +1,4 @@
-"""Stage gate: is the float model the same function as the original?"""
+"""Stage gate: the float model must be the same function as the original."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STEPS = 3
 def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     """Return the conversion with the equivalence of its float model.
 
-    It is compared with TensorFlow on random rows, on real ones where there are any, on a batch, and over some steps
-    where it keeps state. Real rows then decide: rounding may tip a comparison or a sort over on a random one.
+    The model is compared with TensorFlow on random rows, on real rows if there are any, on a batch, and over several
+    steps if it keeps state. Real rows decide if there are any: on a random row, rounding may tip a comparison.
 
     Raises:
         ConvertError: ``PARITY_FAILED``; ``CONVERTER_FAILED``: weights are missing, LiteRT refuses;
@@ -32,33 +32,35 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     workshop.progress.on_step("comparing the float model with TensorFlow")
     subject, model, dataset = conversion.subject, conversion.model, conversion.dataset
     require_weights(workshop.litert.describe(model.path)["census"], model.variable_elements)
-    trial = _Trial(conversion, workshop)
+    comparison = _Comparison(conversion, workshop)
     random: list[OutputParity] = []
     for signature in subject.signatures:
         try:
-            random += trial.compare(signature, random_feeds(signature))
+            random += comparison.compare(signature, random_feeds(signature))
         except ConvertError as error:
             if dataset is None or error.code != "SAVED_MODEL_INVALID":
                 raise
-            trial.evidence.append(f"random rows were left out: {error.message}")
+            comparison.evidence.append(f"random rows were left out: {error.message}")
     if random:
         (require_float_parity if dataset is None else require_comparable)(random)
-        trial.conclude("random", random)
+        comparison.conclude("random", random)
     if dataset is not None:
         real: list[OutputParity] = []
         for signature in subject.signatures:
             rows = dataset.signatures[signature.name]
             require_usable(rows, signature, partial(workshop.tensorflow.refusals, subject, signature.name))
-            real += trial.compare(signature, rows.held_out.feeds[:MAX_PARITY_ROWS])
+            real += comparison.compare(signature, rows.held_out.feeds[:MAX_PARITY_ROWS])
         require_float_parity(real)
-        trial.conclude("calibration", real)
+        comparison.conclude("calibration", real)
     if model.keeps_state:
         _require_equal_steps(conversion, workshop)
-        trial.evidence.append(f"the model keeps state: equal from its first step, and over {_STEPS} steps in a row")
-    return conversion.adding(*trial.evidence, equivalence=Equivalence(trial.parity, trial.rows))
+        comparison.evidence.append(
+            f"the model keeps state: equal from its first step, and over {_STEPS} steps in a row"
+        )
+    return conversion.adding(*comparison.evidence, equivalence=Equivalence(comparison.parity, comparison.rows))
 
 
-class _Trial:
+class _Comparison:
     """Runs the same rows through the original and the float model, and notes what it sees."""
 
     def __init__(self, conversion: Conversion, workshop: Workshop) -> None:

@@ -68,7 +68,7 @@ def _check_labels(job: Job, signature: Signature, labels: list[str]) -> list[str
     """Compare labels with the classes of a model that has one output of one row of scores.
 
     Raises:
-        ClientError: ``USAGE``, the file given with ``--labels`` does not fit.
+        ClientError: ``USAGE``: the file given with ``--labels`` does not fit.
     """
     shape = signature.outputs[0].shape if len(signature.outputs) == 1 else None
     if not labels or shape is None or len(shape) != 2 or shape[1] in (-1, len(labels)):

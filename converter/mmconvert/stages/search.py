@@ -21,8 +21,8 @@ _FACTS_FILE = "search.json"
 def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     """Return the conversion with its picks.
 
-    A file that is made again brings its own, and a form that was asked for is the only one. Else the forms are
-    searched, or an earlier search of the same model, data and machine is taken from the cache.
+    A file that is made again brings its own pick, and a form that was asked for is the only pick. Otherwise the forms
+    are searched, or the cache has an earlier search of the same model and data on this machine.
 
     Raises:
         ConvertError: The float model itself cannot be run; or a child ended while it ran.

@@ -27,11 +27,11 @@ _BATCH_TOLERANCE = 1e-2  # of the output's range: kernels may take another path 
 
 
 def run(conversion: Conversion, workshop: Workshop) -> Conversion:
-    """Return the conversion with the first of its picks that holds, and with what the comparison gave.
+    """Return the conversion with the first of its picks that holds, and with the result of the comparison.
 
     Raises:
-        ConvertError: None of them holds; of the last one: ``PARITY_FAILED``; ``CONVERTER_FAILED``: it is not what was
-            asked for; or a child ended.
+        ConvertError: No pick holds. Of the last one: ``PARITY_FAILED``; ``CONVERTER_FAILED``: it is not what was asked
+            for; or a child ended.
     """
     maker = Maker(workshop, conversion.subject, conversion.model, conversion.dataset)
     evidence: list[str] = []
@@ -39,9 +39,9 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     for pick in conversion.picks:
         candidate = maker.require(pick.recipe, pick.is_static)
         workshop.progress.on_step(f"comparing {candidate.name} with TensorFlow")
-        trial = _Trial(candidate, conversion, workshop)
+        comparison = _Comparison(candidate, conversion, workshop)
         try:
-            verification = trial.run()
+            verification = comparison.run()
         except ConvertError as error:
             if pick is conversion.picks[-1]:
                 for line in evidence:
@@ -52,7 +52,7 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
             continue
         search = conversion.search if conversion.search is None else conversion.search | _tell(pick, failed)
         return conversion.adding(
-            *evidence, *trial.evidence, search=search, candidate=candidate, verification=verification
+            *evidence, *comparison.evidence, search=search, candidate=candidate, verification=verification
         )
     raise AssertionError("a conversion has at least one pick")
 
@@ -64,7 +64,7 @@ def _tell(pick: Pick, failed: Sequence[str]) -> dict[str, Any]:
     return pick.told | {"reason": f"{' and '.join(failed)} failed on rows held out; {pick.told['reason']}"}
 
 
-class _Trial:
+class _Comparison:
     """The comparison of one file with TensorFlow."""
 
     def __init__(self, candidate: Candidate, conversion: Conversion, workshop: Workshop) -> None:
@@ -72,7 +72,7 @@ class _Trial:
         self._candidate = candidate
         self._conversion = conversion
         self._workshop = workshop
-        # Without rows that verify, a form that was asked for by name is held to the limits of parity alone.
+        # A form that was asked for by name has only parity to pass, unless rows were given to verify with.
         self._max_drop = job.max_drop if job.searches or job.evaluation is not None else None
         self.evidence: list[str] = []
 

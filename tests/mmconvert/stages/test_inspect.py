@@ -30,7 +30,7 @@ def test_a_keras_3_file_gives_what_its_saved_model_gives(mmconvert, rejected, co
         answers.append(next(iter(runner(**dict.fromkeys(runner.get_input_details(), row)).values())))
     assert np.allclose(*answers, atol=1e-6)
     (tmp_path / "junk.keras").write_bytes(b"PK no zip at all")
-    assert "junk.keras is no whole Keras file" in rejected(mmconvert("junk.keras", "--json"))
+    assert "junk.keras is not a whole Keras file" in rejected(mmconvert("junk.keras", "--json"))
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as file:
         file.writestr("config.json", "{}")
     assert "Keras cannot load the file" in rejected(mmconvert("zip.keras", "--json"))
@@ -47,7 +47,7 @@ def test_an_old_keras_file_is_loaded_with_keras_2(mmconvert, rejected, converted
     (answer,) = runner(**dict.fromkeys(runner.get_input_details(), row)).values()
     assert answer.shape == (1, 2) and answer.sum() == pytest.approx(1)
     (tmp_path / "junk.h5").write_bytes(b"no HDF5")
-    assert "junk.h5 is no whole Keras file" in rejected(mmconvert("junk.h5", "--json"))
+    assert "junk.h5 is not a whole Keras file" in rejected(mmconvert("junk.h5", "--json"))
     (tmp_path / "cut.h5").write_bytes((saved_models / "keras_2.h5").read_bytes()[:5000])
     assert "Keras cannot load the file" in rejected(mmconvert("cut.h5", "--json"))
 

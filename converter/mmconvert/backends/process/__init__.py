@@ -1,1 +1,1 @@
-"""The child process itself: how it is started, limited, served and mourned, whichever library it hosts."""
+"""The child process itself, whichever library it hosts: its start, its limits, its requests, and its death."""

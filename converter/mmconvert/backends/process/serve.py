@@ -1,4 +1,4 @@
-"""The child's side: reads one JSON request a line, does that step, and writes one JSON reply.
+"""The child's side: reads one JSON request from each line, does that step, and writes one JSON reply.
 
 It goes on until the parent closes the pipe.
 """
