@@ -53,8 +53,8 @@ class Drawing:
     Args:
         width: In pixels.
         height: In pixels.
-        title: What a screen reader says first.
-        description: What the picture shows, in a sentence or two.
+        title: A screen reader says it first.
+        description: Says in a sentence or two what the picture shows.
     """
 
     def __init__(self, width: int, height: int, title: str, description: str) -> None:

@@ -43,7 +43,7 @@ class Run:
     """What was seen.
 
     Attributes:
-        printed: What each command printed, in order: wait, predict, wait, predict.
+        printed: The output of each command, in order: wait, predict, wait, predict.
         answers: How many answers each version gave to the client that asked all the while.
         failures: How many of its requests failed.
     """
