@@ -74,10 +74,10 @@ def draw(words: str) -> Drawing:
     drawing = Drawing(
         900,
         84 + len(rows) * 92 + 46,
-        "What a call through the daemon costs",
+        "The cost of a call through the daemon",
         "For each model: the time of the model alone, and of Client.predict, which asks the daemon.",
     )
-    drawing.text(24, 36, "What a call through the daemon costs", "ink bold")
+    drawing.text(24, 36, "The cost of a call through the daemon", "ink bold")
     drawing.text(24, 56, "median of one client's calls; each model has a scale of its own", "soft small")
     y = 84
     for row in rows:

@@ -45,7 +45,7 @@ def draw() -> Drawing:
     drawing.box(760, 274, 216, 76, ["a model's own process", "full TensorFlow, or", 'isolation = "process"'], "green")
     drawing.box(760, 394, 216, 60, ["a conversion", "mmconvert, where allowed"], "green")
     drawing.way([(630, 110), (756, 96)], "green", heads="both")
-    drawing.text(690, 88, "file, verdict", "soft small", "middle")
+    drawing.text(690, 88, "file, result", "soft small", "middle")
     drawing.way([(868, 130), (868, 166)], "red")
     drawing.text(880, 153, "fork", "soft small")
     drawing.way([(630, 290), (756, 306)], "green", heads="both")
