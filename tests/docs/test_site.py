@@ -21,7 +21,7 @@ LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sourc
 
 def test_the_navigation_lists_every_page() -> None:
     pages = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
-    pages |= {NEIGHBOURS.get(page.name, page.name.lower()) for page in ROOT.glob("*.md")} | {"examples.md"}
+    pages |= {NEIGHBOURS.get(page.name, page.name.lower()) for page in ROOT.glob("*.md")} | {"examples/README.md"}
     listed = re.findall(r"^ +- (?:[^:#\n]+: )?(\S+\.md)(?: #.*)?$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(pages)
 
