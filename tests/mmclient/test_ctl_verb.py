@@ -57,6 +57,17 @@ def test_show_says_default_and_gives_sizes_and_times_their_units(ctl: Ctl, daemo
     assert json.loads(ctl("show", "m", "--json")[1]) == {"name": "m", "options": options, "traits": traits}
 
 
+def test_show_ends_with_the_last_words_of_a_trial_that_died(ctl: Ctl, daemon: FakeDaemon) -> None:
+    version = {"version": 2, "sha256": "a" * 64, "state": "quarantined", "reason": "killed by SIGABRT"}
+    version["detail"] = "terminate called\n  what(): \x1b[1mbad tensor"
+    daemon.verbs["show"] = lambda arguments: {"name": "m", "versions": [version]}
+    assert ctl("show", "m")[1].splitlines()[-3:] == [
+        "last words of the process that tried version 2:",
+        "  terminate called",
+        "    what():  [1mbad tensor",
+    ]
+
+
 def test_ps(ctl: Ctl, daemon: FakeDaemon) -> None:
     _, out, _ = ctl("ps")
     assert "RUN_US_MEAN" in out and "workers: cores 2" in out

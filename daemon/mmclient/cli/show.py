@@ -44,7 +44,12 @@ def _versions(document: dict[str, Any]) -> list[str]:
         (version.get("version"), version.get("state"), version.get("sha256"), version.get("reason"))
         for version in document.get("versions", [])
     ]
-    return ["", *lines(("VERSION", "STATE", "SHA256", "REASON"), rows)] if rows else []
+    text = ["", *lines(("VERSION", "STATE", "SHA256", "REASON"), rows)] if rows else []
+    for version in document.get("versions", []):
+        if detail := version.get("detail"):
+            text += ["", f"last words of the process that tried version {version.get('version')}:"]
+            text += [f"  {cell(line)}" for line in detail.splitlines()]
+    return text
 
 
 def _tensors(document: dict[str, Any]) -> list[str]:
