@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 import threading
@@ -15,10 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmwire import message
 from rig import tiny_tflite as tiny
 from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
-from rig.listener import Client
 
 ROW = np.ones((1, 4), np.float32)
 
@@ -86,62 +83,6 @@ def test_kill_nine_leaves_a_store_that_serves_again(daemon: DaemonProcess) -> No
 
 def test_sigint_ends_it_too(daemon: DaemonProcess) -> None:
     assert daemon.stop(signal.SIGINT) == 0
-
-
-def test_sighup_takes_up_what_applies_and_refuses_a_mistake(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text("[models]\nrescan_s = 5\n")
-    daemon = DaemonProcess(tmp_path, ("--config", str(config)), QUICK | {"MMDAEMON_MODELS_RESCAN_S": "5"})
-    try:
-        daemon.start()
-        config.write_text('[service]\nlog_level = "debug"\n[limits]\nmax_connections = 7\n')
-        assert daemon.process is not None
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for("it is read", lambda: "configuration read again: service.log_level" in daemon.text())
-        assert "limits.max_connections changed: this needs a restart" in daemon.text()
-        config.write_text("[models]\nrescan = 5\n")
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for("it is refused", lambda: "the old one kept" in daemon.text())
-        assert "did you mean models.rescan_s" in daemon.text()
-        assert daemon.stop() == 0
-    finally:
-        daemon.kill()
-
-
-def test_sighup_changes_how_many_requests_may_wait(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    daemon = DaemonProcess(tmp_path, ("--config", str(config)), QUICK | {"MMDAEMON_LIMITS_CORES": "1"})
-
-    def limit(requests: int) -> None:
-        seen = daemon.text().count("configuration read again: limits.max_queue")
-        config.write_text(f"[limits]\nmax_queue = {requests}\n")
-        assert daemon.process is not None
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for("it is read", lambda: daemon.text().count("configuration read again: limits.max_queue") > seen)
-
-    def queued() -> int:
-        with daemon.client() as client:
-            return int(client.ps()["models"][0]["queued"])
-
-    try:
-        config.write_text("[limits]\nmax_queue = 100\n")
-        daemon.start()
-        daemon.deploy("slow", tiny.countdown())
-        caller = Client(daemon.socket)
-        handle = caller.open("slow")
-        for _ in range(3):  # the first one computes for ever, the others wait for it
-            caller.infer(handle, struct.pack("<f", 1e9))
-        wait_for("two of them wait", lambda: queued() == 2)
-        limit(2)
-        refused = caller.infer(handle, struct.pack("<f", 1.0))
-        frame = caller.read()
-        assert (frame.request_id, message.read_error(frame).code) == (refused, "QUEUE_FULL")
-        limit(3)
-        caller.infer(handle, struct.pack("<f", 1.0))
-        wait_for("one more waits", lambda: queued() == 3)
-        caller.close()
-    finally:
-        daemon.kill()
 
 
 def test_a_second_daemon_on_a_live_socket_is_refused(daemon: DaemonProcess, tmp_path: Path) -> None:

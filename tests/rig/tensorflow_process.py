@@ -119,8 +119,13 @@ def traced(path: str) -> dict[str, Any]:
 
 
 def written_count(path: str) -> int:
-    """Return how many variables are put back after a call of the default signature."""
-    return len(_LOADED[path].functions["serving_default"]._snapshot)
+    """Return how many variables of the default signature are put back after a call."""
+    import tensorflow as tf
+
+    from mmdaemon.runtime.tensorflow.snapshot import written_variables
+
+    loaded = tf.saved_model.load(path)
+    return len(written_variables("serving_default", loaded.signatures["serving_default"].graph))
 
 
 def placed_on(path: str) -> list[str]:
