@@ -22,8 +22,8 @@ FLOORS = {
     "daemon/mmwire": 95,
     "daemon/mmdaemon/dispatch": 94,
     "daemon/mmdaemon/store": 95,
-    "daemon/mmdaemon/loader": 84,
-    "daemon/mmdaemon/registry": 93,
+    "daemon/mmdaemon/loader": 88,
+    "daemon/mmdaemon/registry": 95,
 }
 
 
