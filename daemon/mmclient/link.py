@@ -15,7 +15,7 @@ from mmwire.message import Open
 if TYPE_CHECKING:
     from mmclient.binding import Binding
 
-_MAX_OPENED = 1000  # the daemon allows 1024 handles a connection, and gives none of them again
+_MAX_OPENED = 1000  # older daemons give a connection 1024 handles and reuse none: leave it before that
 
 
 class Link(Transport):

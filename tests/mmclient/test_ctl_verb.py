@@ -91,7 +91,7 @@ def test_status(ctl: Ctl) -> None:
 def test_verbs_that_end_with_a_model(ctl: Ctl, daemon: FakeDaemon, verb: str, state: str) -> None:
     assert ctl(verb, "double")[:2] == (0, f"double version 1: {state}\n")
     assert json.loads(ctl(verb, "double", "--json")[1])["name"] == "double"
-    assert ctl(verb, "nope")[0] == 1
+    assert ctl(verb, "doubel")[0] == 1
 
 
 def test_wait_sends_the_version_or_the_hash(ctl: Ctl, daemon: FakeDaemon) -> None:
