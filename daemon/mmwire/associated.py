@@ -1,7 +1,7 @@
-"""The labels that a ``.tflite`` carries as TFLite Metadata has it: named in a metadata entry, zipped behind the model.
+"""The labels of a ``.tflite`` in TFLite Metadata: a metadata entry names the file, a zip behind the model holds it.
 
-Models of the TFLite Task Library, MediaPipe and Coral have theirs there. Whatever is wrong with them, the model itself
-may be fine: then it has no labels.
+Models of the TFLite Task Library, MediaPipe and Coral keep their labels there. When these cannot be read, the model
+itself may be fine: then it has no labels.
 
 Source: metadata_schema.fbs of tflite-support, version 1.1.0 (``ModelMetadata``, ``SubGraphMetadata``,
 ``TensorMetadata``, ``AssociatedFile``), and its guide: associated files are a zip archive behind the FlatBuffer.
@@ -18,7 +18,7 @@ from mmwire.zip import ZipError, read_member
 
 METADATA_ENTRY = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
-_AXIS_LABELS, _VALUE_LABELS = 2, 3  # of each place on an axis; of each value
+_AXIS_LABELS, _VALUE_LABELS = 2, 3  # labels for the places on an axis; labels for the values
 _MOST_METADATA_BYTES = 1 << 20
 _MOST_TENSORS = 64
 _MOST_FILES = 64  # of a tensor
@@ -46,7 +46,7 @@ def associated_labels(buffer: Buffer, file: TfliteFile, most_bytes: int) -> byte
 
 def _label_files(metadata: bytes) -> Iterator[str]:
     """Yield the names of the outputs' label files, in the order of the outputs."""
-    for subgraph in islice(Table.root(metadata).tables(3), 1):  # the others are not the main one
+    for subgraph in islice(Table.root(metadata).tables(3), 1):  # the first subgraph is the main one
         for tensor in islice(subgraph.tables(3), _MOST_TENSORS):
             for associated in islice(tensor.tables(6), _MOST_FILES):
                 is_short = associated.vector(0, 1)[1] <= _MOST_NAME_BYTES

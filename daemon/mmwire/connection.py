@@ -1,4 +1,4 @@
-"""One connection's protocol state, for either side: which frame may come or go when. No I/O."""
+"""The protocol state of one connection, for either side: which frame may come or go when. No I/O."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ ALLOWED: dict[tuple[Role, State], frozenset[FrameType]] = {
 
 
 class Connection:
-    """Receives one peer's frames and holds both sides to the order of the protocol.
+    """Receives the frames of one peer and holds both sides to the order of the protocol.
 
     Args:
         role: The side that this object plays; its peer plays the other.
-        limits: What this side is willing to receive.
+        limits: How much this side accepts in a frame.
 
-    Thread: one at a time receives; ``sending`` may be called by another.
+    Thread: one at a time for everything that receives; ``sending`` by any one other thread.
     """
 
     __slots__ = ("_allowed", "_allowed_out", "_peer", "_reader", "role", "state")
@@ -58,7 +58,7 @@ class Connection:
 
     @property
     def is_between_frames(self) -> bool:
-        """Whether nothing of an unfinished frame has been received."""
+        """Whether the last byte received was the last one of a frame."""
         return self._reader.is_between_frames
 
     def buffer(self) -> memoryview:
@@ -91,7 +91,7 @@ class Connection:
         return frame
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take ``data`` and return the frames that it completes; for shells that do not care for copies.
+        """Take ``data`` and return the frames that it completes. This copies; a caller in a hurry fills ``buffer()``.
 
         Raises:
             RemoteWireError: As ``next_frame``.
@@ -110,7 +110,7 @@ class Connection:
             rest = rest[count:]
 
     def sending(self, kind: FrameType) -> None:
-        """Note that this side sends a frame of a type.
+        """Note that this side sends a frame of this type.
 
         Raises:
             LocalWireError: ``PROTOCOL_MISUSE``: this side may not send that now.

@@ -5,11 +5,11 @@
     MmError
       ConfigError      a configuration that cannot be used
       WireError
-        LocalWireError   we used the protocol wrongly: a bug on this side
+        LocalWireError   this side used the protocol wrongly: a bug
         RemoteWireError  the peer broke the protocol
       RequestError     the request can never succeed as it is
       CapacityError    the same request may succeed later (always retryable)
-      ModelError       a model file that cannot be served; the version before keeps serving
+      ModelError       a model file that cannot be served; the version before it goes on serving
       InferenceError   the runtime refused to compute
       InternalError    a bug
       ClientError      the daemon could not be asked
@@ -32,7 +32,7 @@ EXIT_BUG = 70  # EX_SOFTWARE in sysexits.h
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code means to a program: may it try again, and with which status does a command leave."""
+    """The meaning of a code for a program: whether it may try again, and the exit status of a command."""
 
     meaning: str
     exit_status: int = EXIT_REFUSED
@@ -45,8 +45,8 @@ class MmError(Exception):
     Args:
         code: A key of ``CODES``; programs decide by it.
         message: What was expected and what came; one line.
-        hint: What to do about it; one line, may be empty.
-        retryable: Whether the same request may succeed later. Default: as ``CODES`` says.
+        hint: What to do about it; one line, or empty.
+        retryable: Whether the same request may succeed later. Default: what ``CODES`` says.
     """
 
     family: ClassVar[dict[str, Code]] = {}

@@ -13,7 +13,7 @@ Bytes = bytes | bytearray | memoryview
 
 
 class Buffer(Protocol):
-    """What can be walked: ``bytes``, a ``memoryview``, or a file that is read only where it is looked at."""
+    """Bytes that can be read in pieces: ``bytes``, a ``memoryview``, or a file of which only the pieces are read."""
 
     def __len__(self) -> int: ...
 
@@ -28,7 +28,7 @@ _U64 = struct.Struct("<Q")
 
 
 class OutOfBoundsError(ValueError):
-    """An offset or a length leads out of the buffer: it is cut short, or not what it says it is."""
+    """An offset or a length leads out of the buffer: the file is cut short, or is not a FlatBuffer."""
 
 
 def _read(kind: struct.Struct, buffer: Buffer, position: int) -> int:
@@ -94,7 +94,7 @@ class Table:
         return start + 4, count
 
     def text(self, index: int) -> str:
-        """Return a string field; empty when absent. Bytes that are no UTF-8 are replaced."""
+        """Return a string field; empty when absent. Bytes that are not UTF-8 are replaced."""
         start, count = self.vector(index, 1)
         return bytes(self._buffer[start : start + count]).decode("utf-8", "replace")
 

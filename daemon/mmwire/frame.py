@@ -1,4 +1,4 @@
-"""Frames: one fixed 32-byte header, then meta, then payload; and the reader that cuts them out of bytes.
+"""Frames: a fixed header of 32 bytes, then meta, then payload; and the reader that cuts them out of received bytes.
 
 Header, little-endian, naturally aligned (docs/protocol.md)::
 
@@ -9,7 +9,7 @@ Header, little-endian, naturally aligned (docs/protocol.md)::
             6  2  reserved     0; ignored by the reader
             8  4  handle       of an opened model
            12  4  remaining    microseconds until the sender stops waiting; 0 = no deadline
-           16  8  request      id chosen by the client, echoed in the answer
+           16  8  request      id that the client chooses and the answer repeats
            24  4  meta length
            28  4  payload length
 """
@@ -29,14 +29,14 @@ HEADER = struct.Struct("<2sBBHHIIQII")
 HEADER_BYTES = HEADER.size
 FLAG_SHAPED = 1  # meta holds an explicit shape for every tensor of the payload
 REMAINING_MAX_US = 0xFFFFFFFF
-# What each side asks the kernel to hold of what it sends: with the usual 208 KB a larger tensor goes back and forth in
-# pieces, a wake-up of both sides each. Source: unix(7), SO_SNDBUF; the box's net.core.wmem_max is the most it gives.
+# The send buffer that each side asks the kernel for. With the usual 208 KB a larger tensor crosses in pieces, and each
+# piece wakes up both sides. Source: unix(7), SO_SNDBUF; the kernel gives at most the box's net.core.wmem_max.
 SEND_BUFFER_BYTES = 1024 * 1024
-_PAGED_BYTES = 4 * 1024 * 1024  # below it, memory that malloc gives again is 4 times as fast
+_PAGED_BYTES = 4 * 1024 * 1024  # below it malloc gives memory that it had before, which is 4 times as fast
 
 
 class FrameType(IntEnum):
-    """What a frame says. 16 to 31 are reserved for tensors in sealed, attached memory."""
+    """The types of frames. 16 to 31 are reserved for tensors in sealed memory that a client attaches."""
 
     HELLO = 1
     OPEN = 2
@@ -55,7 +55,7 @@ _TYPES: dict[int, FrameType] = {int(kind): kind for kind in FrameType}
 
 @dataclass(frozen=True, slots=True)
 class FrameLimits:
-    """What one side is willing to receive in a frame; checked on the header, before a byte is allocated."""
+    """How much one side accepts in a frame. The reader checks the header before it allocates a byte."""
 
     max_meta_bytes: int = 64 * 1024
     max_payload_bytes: int = 64 * 1024 * 1024
@@ -63,7 +63,7 @@ class FrameLimits:
 
 @dataclass(slots=True)
 class Frame:
-    """One whole frame. ``meta`` and ``payload`` are the frame's own: nobody overwrites them."""
+    """One whole frame. ``meta`` and ``payload`` belong to it: nobody overwrites them."""
 
     type: FrameType
     flags: int = 0
@@ -74,7 +74,7 @@ class Frame:
     payload: bytes | memoryview = b""
 
     def head_for(self, payload_bytes: int) -> bytes:
-        """Return header and meta for a payload of so many bytes, which follows on the wire."""
+        """Return header and meta; a payload of so many bytes follows them on the wire."""
         header = HEADER.pack(
             MAGIC,
             PROTOCOL,
@@ -95,10 +95,10 @@ class Frame:
 
 
 class FrameReader:
-    """Cuts frames out of received bytes, without I/O: fill ``buffer()``, say ``received(n)``, take frames.
+    """Cuts frames out of received bytes, without I/O: fill ``buffer()``, call ``received(n)``, take the frames.
 
-    Small frames pass through one fixed buffer and are copied out; a frame that does not fit into it gets memory of
-    its own once its header has passed the limits, and is received straight into that.
+    Small frames pass through one fixed buffer and are copied out of it. A frame that does not fit into the buffer gets
+    memory of its own, once its header has passed the limits; the rest of it is received straight into that memory.
 
     Thread: one at a time.
     """
@@ -116,7 +116,7 @@ class FrameReader:
 
     @property
     def is_between_frames(self) -> bool:
-        """Whether nothing of an unfinished frame has been received."""
+        """Whether the last byte received was the last one of a frame."""
         return self._large is None and self._start == self._end
 
     def buffer(self) -> memoryview:
@@ -144,8 +144,8 @@ class FrameReader:
         """Return the next whole frame, None when more bytes are needed.
 
         Raises:
-            RemoteWireError: ``BAD_FRAME``, ``FRAME_TOO_LARGE`` or ``UNSUPPORTED_PROTOCOL``; the reader is then of
-                no more use.
+            RemoteWireError: ``BAD_FRAME``, ``FRAME_TOO_LARGE`` or ``UNSUPPORTED_PROTOCOL``. The reader cannot go on
+                after that.
         """
         if self._large is not None:
             return self._next_large()
@@ -183,7 +183,7 @@ class FrameReader:
         return frame
 
     def _check_magic(self, got: bytes) -> None:
-        """Refuse a stranger on the first byte, not after 32 of them."""
+        """Refuse another protocol at its first byte, not after 32 of them."""
         if got[:2] != MAGIC[: len(got)]:
             raise RemoteWireError(
                 "BAD_FRAME",
@@ -195,12 +195,12 @@ class FrameReader:
         if announced > limit:
             raise RemoteWireError(
                 "FRAME_TOO_LARGE",
-                f"a frame announces {announced} bytes of {part}, the limit is {limit}",
-                "send fewer rows a request, or raise the limit in the daemon's configuration",
+                f"expected a frame with at most {limit} bytes of {part}, got one that announces {announced}",
+                "send fewer rows in a request, or raise limits.max_request_mb in the daemon's configuration",
             )
 
     def _begin_large(self, frame: Frame, meta_bytes: int, payload_bytes: int) -> Frame | None:
-        """Move what is here of a frame that passes the buffer into memory of its own: meta, then payload."""
+        """Begin a frame that is larger than the buffer: move its first bytes into memory of its own."""
         body = _memory(meta_bytes + payload_bytes)
         here = self._view[self._start + HEADER_BYTES : self._end]
         body[: len(here)] = here
@@ -221,7 +221,7 @@ class FrameReader:
 
 
 def _memory(size: int) -> memoryview:
-    """Return fresh memory; much of it takes up room only as it is written, not because a header announces it."""
+    """Return fresh memory. A large piece takes up room only where it is written, so a header alone costs nothing."""
     if size < _PAGED_BYTES:
         return memoryview(bytearray(size))
     return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE))

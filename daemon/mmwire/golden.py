@@ -1,7 +1,7 @@
 """Goldens: inputs with the answers that a model gave when it was converted, in a ``.tflite``'s own metadata.
 
-They check the kernels of the CPU that loads the file; whether its bytes are whole, the digest checks. The entry is an
-unsigned 32-bit length, a JSON header of that length, and the tensors' bytes (little-endian, zlib) in its order.
+They check the kernels of the CPU that loads the file. The digest checks its bytes. The entry is an unsigned 32-bit
+length, a JSON header of that length, and the bytes of the tensors (little-endian, zlib) in the order of the header.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _describe(tensor: GoldenTensor) -> dict[str, Any]:
 
 
 def parse_goldens(entry: bytes) -> list[Golden]:
-    """Read the entry; one of a newer format is passed over, as one of no use here.
+    """Read the entry. A newer format gives no goldens, because this version cannot read them.
 
     Raises:
         ModelError: ``MODEL_INVALID``: it is damaged.
@@ -102,7 +102,7 @@ def parse_goldens(entry: bytes) -> list[Golden]:
 
 
 class _Reader:
-    """Takes tensors off the front of the data."""
+    """Takes one tensor after the other off the data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

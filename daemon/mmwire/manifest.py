@@ -1,4 +1,4 @@
-"""The model folder: which names are models, which files belong to one, and the options of ``NAME.toml``.
+"""The model folder: the names of models, the files that belong to one, and the options of ``NAME.toml``.
 
 Layouts: ``NAME.tflite``, ``NAME/`` holding a SavedModel, ``NAME/VERSION/{model.tflite|saved_model.pb}``;
 beside them ``NAME.labels.txt`` (one label a line) and ``NAME.toml`` (``ModelOptions``).
@@ -42,7 +42,7 @@ def is_ignored(file_name: str) -> bool:
 
 
 def parse_labels(text: str) -> list[str]:
-    """Return the labels of a labels file, one a line; an index is its line number from 0."""
+    """Return the labels of a labels file: one a line, the first one for class 0."""
     return [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
 
 
@@ -51,14 +51,15 @@ class ModelOptions:
     """The options of one model, from its ``NAME.toml``. Every key is optional.
 
     Attributes:
-        threads: Threads of one invocation, up to 64; counts against the cores of the box. 0 = one, and all cores for
-            full TensorFlow.
-        max_instances: Most instances of this model; 0 = as many as there are cores, and one for full TensorFlow.
-        isolation: ``thread``, or ``process``: in a process of its own.
-        max_queue: Most requests that wait for this model; 0 = the daemon's default.
-        max_run_s: Longest that one invocation may take; 0 = the daemon's default.
-        image_mean: Subtracted from a pixel (0 to 255) for a float input.
-        image_scale: The difference is divided by it. Defaults give [0, 1].
+        threads: Threads of one invocation, up to 64; an invocation counts as that many cores. 0 = one thread, and all
+            cores for full TensorFlow.
+        max_instances: Instances that this model may have. 0 = as many as there are cores, and one for full TensorFlow.
+        isolation: ``thread``, or ``process`` for a process of its own.
+        max_queue: Requests that may wait for this model. 0 = the daemon's default.
+        max_run_s: Seconds that one invocation may take. 0 = the daemon's default.
+        image_mean: For a float input: the client subtracts this from each pixel (0 to 255).
+        image_scale: For a float input: the client divides the difference by this. With the defaults pixels go from 0
+            to 1.
     """
 
     threads: int = 0

@@ -1,4 +1,4 @@
-"""What is inside a frame: building and reading the meta of each type. JSON off the hot path, structs on it."""
+"""The content of frames: builds and reads the meta of each type. Structs on the hot path, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Reply = Callable[[dict[str, Any] | MmError], None]
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of both sides: who speaks, and what it is willing to receive in one frame."""
+    """The first frame of both sides: who speaks, and how much it accepts in one frame."""
 
     software: str
     max_meta_bytes: int
@@ -33,7 +33,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Ask for a handle of a model's signature. ``version`` 0 = whichever serves."""
+    """A request for a handle of a model's signature. ``version`` 0 = whichever serves."""
 
     model: str
     signature: str = ""
@@ -42,7 +42,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A handle was given; ``version`` is the one that serves now, the handle follows a swap."""
+    """The answer with a handle. ``version`` serves now; after a swap the handle stands for the next one."""
 
     model: str
     version: int
@@ -53,7 +53,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class ResultHead:
-    """What a RESULT says besides its tensors. ``shapes`` only when they do not follow from the rows."""
+    """The part of a RESULT besides its tensors. It has ``shapes`` only when they do not follow from the rows."""
 
     version: int
     rows: int
@@ -182,7 +182,7 @@ def read_result(frame: Frame, outputs: int) -> ResultHead:
 
 
 def error(request_id: int, failure: MmError) -> Frame:
-    """Build ERROR; request id 0 means the connection itself. Long texts are cut: an ERROR fits everybody's limits."""
+    """Build ERROR; request id 0 means the connection itself. Texts are cut so that it fits the limits of every peer."""
     fields = failure.as_dict()
     texts = {key: fields[key][:_MAX_TEXT] for key in ("message", "hint")}
     return Frame(FrameType.ERROR, request_id=request_id, meta=_json(fields | texts))

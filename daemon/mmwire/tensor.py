@@ -1,4 +1,4 @@
-"""Tensor specs: what a model takes and gives, as plain data, and the arithmetic of rows and bytes."""
+"""Tensor specs: the inputs and outputs of a model as plain data, and the arithmetic of rows and bytes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class TensorSpec:
     Attributes:
         name: The name in the signature.
         dtype: A key of ``DTYPE_BYTES``.
-        shape: Dimensions; a leading -1 counts the rows of a request, any other -1 is free.
-        scale: Of a quantized tensor, else 0: real = scale * (stored - zero_point).
+        shape: Dimensions. A leading -1 stands for the rows of a request, any other -1 is a free dimension.
+        scale: The scale of a quantized tensor: real = scale * (stored - zero_point). 0 for any other tensor.
         zero_point: The stored value that stands for 0.0.
 
     Source: the formula is TFLite's quantization specification.
@@ -59,7 +59,7 @@ class TensorSpec:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row (of the whole tensor when it has no rows); only of a static spec."""
+        """Bytes of one row, or of the whole tensor when it has no rows. Only for a static spec."""
         dims = self.shape[1:] if self.has_rows else self.shape
         return math.prod(dims) * DTYPE_BYTES[self.dtype]
 
@@ -128,14 +128,14 @@ class SignatureSpec:
 
     @property
     def is_static(self) -> bool:
-        """Whether a request needs no explicit shapes: its byte count tells the rows, which all inputs share."""
+        """Whether the byte count of a request tells its rows, which all inputs share, so that it needs no shapes."""
         return all(spec.is_static for spec in self.inputs) and (
             self.has_rows or not any(spec.has_rows for spec in self.inputs)
         )
 
     @property
     def classes(self) -> int:
-        """How many classes its only output ``[rows, classes]`` tells apart; 0 for what is no classifier."""
+        """How many classes its only output ``[rows, classes]`` tells apart; 0 for a model that is not a classifier."""
         if len(self.outputs) != 1:
             return 0
         (output,) = self.outputs
@@ -170,7 +170,7 @@ def rows_in(signature: SignatureSpec, payload_bytes: int) -> int:
     """Return how many rows a payload holds, for a signature whose inputs are static.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: the byte count is no whole number of rows.
+        RequestError: ``BAD_TENSOR``: the bytes are not a whole number of rows.
     """
     per_row = sum(spec.row_bytes for spec in signature.inputs)
     if not signature.has_rows:
@@ -202,5 +202,5 @@ def shape_mismatch(spec: TensorSpec, shape: Shape) -> RequestError:
     if spec.has_rows and spec.shape[1:] == tuple(shape):
         hint = "one row needs a leading dimension too: x[None]"
     elif spec.has_rows and shape and shape[0] == 0:
-        hint = "at least one row"
+        hint = "send at least one row"
     return RequestError("BAD_TENSOR", f"input {spec.name!r}: expected {spec.describe()}, got shape [{got}]", hint)

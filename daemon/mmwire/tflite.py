@@ -1,7 +1,7 @@
-"""What a ``.tflite`` file carries besides its graph: wholeness, metadata, content digest.
+"""A ``.tflite`` file besides its graph: whether it is whole, its metadata, its content digest.
 
-``mmconvert`` writes these metadata entries, the daemon reads them, other readers ignore them:
-``MM_BYTES`` (the file's length, what is appended to it included, 8 bytes), ``MM_DIGEST`` (32 bytes), ``MM_GOLDEN``
+``mmconvert`` writes these metadata entries and the daemon reads them; other readers ignore them: ``MM_BYTES`` (the
+length of the file with everything that is appended to it, 8 bytes), ``MM_DIGEST`` (32 bytes), ``MM_GOLDEN``
 (``mmwire.golden``), ``MM_IO`` (JSON: tensors, batches), ``MM_LABELS`` (text, one label a line), ``MM_PROVENANCE``
 (JSON), ``MM_RECIPE`` (JSON, in litert-quantizer's form).
 
@@ -29,14 +29,14 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 IDENTIFIER = b"TFL3"
 _RESOURCE_OPERATORS = range(142, 145)  # VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE
 _EXTERNAL = 1  # offsets 0 and 1 mean "no external data" in Buffer.offset
-_TABLE_BYTES = 8  # the least that a table takes: its place in a vector, and its way to its vtable
-_MOST_TABLES = 250_000  # a model of 4 MB has 500; about a second's walk
-_NAME_BYTES = 256  # an entry with a longer name is nobody's that we know
+_TABLE_BYTES = 8  # a table takes at least this: its offset in a vector, and its offset to its vtable
+_MOST_TABLES = 250_000  # a walk of about a second; a model of 4 MB has 500
+_NAME_BYTES = 256  # no entry that matters here has a longer name
 _OUR_NAMES = re.compile(f"{DIGEST_ENTRY}|{PROVENANCE_ENTRY}".encode())
 
 
 class ModelState(StrEnum):
-    """How a model remembers from one invocation to the next, and so what brings it back to its beginning."""
+    """Where a model keeps state from one invocation to the next, and therefore how that is reset."""
 
     NONE = "none"
     VARIABLES = "variables"  # variable tensors, which an interpreter can reset
@@ -49,7 +49,7 @@ class TfliteFile:
 
     Attributes:
         metadata: Entry name -> (offset, length) of its bytes in the file.
-        state: How the model remembers from one invocation to the next.
+        state: Where the model keeps state from one invocation to the next.
     """
 
     metadata: dict[str, tuple[int, int]]
@@ -62,10 +62,10 @@ class TfliteFile:
 
 
 def outline(buffer: Buffer) -> TfliteFile:
-    """Walk a file's tables and return its outline; a truncated file does not pass.
+    """Walk the tables of a file and return its outline. A truncated file is refused.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: no TFLite file, or not whole.
+        ModelError: ``MODEL_INVALID``: not a TFLite file, or not whole.
     """
     if len(buffer) == 0:
         raise ModelError("MODEL_INVALID", "the file is empty", "copy the model again")
@@ -115,7 +115,7 @@ def _walk(buffer: Buffer) -> TfliteFile:
 
 
 class _Walk:
-    """Counts the tables that are visited: in a crafted file they share one another, and a walk takes hours."""
+    """Counts the tables that a walk visits. In a crafted file tables share tables, and a walk could take hours."""
 
     def __init__(self, file_bytes: int) -> None:
         self._left = self._most = min(_MOST_TABLES, file_bytes // _TABLE_BYTES)
@@ -129,7 +129,7 @@ class _Walk:
 
 
 def _data_of(table: Table, file_bytes: int) -> tuple[int, int]:
-    """Return offset and length of one ``Buffer``'s data, inline or behind the FlatBuffer."""
+    """Return offset and length of the data of one ``Buffer``, inside the FlatBuffer or behind it."""
     offset, length = table.u64(1), table.u64(2)
     if offset > _EXTERNAL:
         if offset + length > file_bytes:
@@ -139,7 +139,7 @@ def _data_of(table: Table, file_bytes: int) -> tuple[int, int]:
 
 
 def content_digest(buffer: Bytes, place: tuple[int, int]) -> bytes:
-    """Return SHA-256 over the whole file with the digest's own bytes taken as zero."""
+    """Return the SHA-256 of the whole file, with zeros in the place of the digest itself."""
     offset, length = place
     view = memoryview(buffer)
     digest = hashlib.sha256(view[:offset])
@@ -149,10 +149,10 @@ def content_digest(buffer: Bytes, place: tuple[int, int]) -> bytes:
 
 
 def verify_content(buffer: Bytes, file: TfliteFile) -> bool:
-    """Check the digest that the file carries; return whether it carries one.
+    """Check the digest in the file; return whether it has one.
 
-    A file that names ``mmconvert``'s entries somewhere and has no digest entry does not pass for one that never had
-    a digest: the damage may have hit the way to it.
+    A file that names entries of ``mmconvert`` but has no digest entry is refused too: the damage may have hit the way
+    to the digest.
 
     Raises:
         ModelError: ``DIGEST_MISMATCH``: bytes changed since ``mmconvert`` wrote the file.
@@ -168,6 +168,6 @@ def verify_content(buffer: Bytes, file: TfliteFile) -> bool:
         raise ModelError(
             "DIGEST_MISMATCH",
             "the file differs from what mmconvert wrote: its content digest does not match",
-            "copy it again, or convert again if it was edited",
+            "copy the file again, or convert the model again if somebody edited the file",
         )
     return True

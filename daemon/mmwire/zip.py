@@ -1,7 +1,7 @@
-"""Reading one file out of a zip archive that lies at the end of other bytes, which may be hostile.
+"""Reads one file out of a zip archive at the end of other bytes, which may be hostile.
 
-Nothing is believed before it was checked against the buffer, nothing is inflated past the caller's limit, and names are
-only compared, never used as paths.
+The reader checks every number against the buffer before it uses it, inflates no file past the caller's limit, and only
+compares names: it never uses one as a path.
 
 Source: PKWARE's APPNOTE.TXT, 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (its end); no zip64, no
 encryption, methods 0 (stored) and 8 (deflate).
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 from mmwire.flatbuffer import Buffer
 
-# Signature, 3 fields that the reader has no use for, entries, bytes and offset of the directory, length of the comment.
+# Signature, 3 fields that the reader does not need, entries, bytes and offset of the directory, length of the comment.
 _END = struct.Struct("<4s6xHIIH")
 _END_SIGNATURE = b"PK\x05\x06"
 # Signature, flags, method, CRC, packed and plain bytes, lengths of name, extra and comment, offset of the local header.
 _ENTRY = struct.Struct("<4s4xHH4xIIIHHH8xI")
 _ENTRY_SIGNATURE = b"PK\x01\x02"
-# Signature, lengths of name and extra field; the rest is in the directory too.
+# Signature, lengths of name and extra field. The directory repeats the rest.
 _LOCAL = struct.Struct("<4s22xHH")
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _MOST_COMMENT_BYTES = 0xFFFF
@@ -82,7 +82,7 @@ def _entries(buffer: Buffer) -> Iterator[_Entry]:
     start = tail_start + at - size
     if start < 0 or size > _MOST_DIRECTORY_BYTES:
         raise ZipError(f"the archive's directory has {size} bytes")
-    moved = start - offset  # of an archive that was appended as it was, its offsets count from its own beginning
+    moved = start - offset  # not 0 where the archive was appended as it was: then its offsets begin at the archive
     directory = bytes(buffer[start : start + size])
     position = 0
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""What this process may use of the box: cores and memory, as its control group and its affinity allow."""
+"""The cores and the memory that this process may use, by its affinity and its control groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MIB = 1024 * 1024
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Return how many cores this process may use: its affinity, and its control groups' quotas."""
+    """Return how many cores this process may use, by its affinity and the quotas of its control groups."""
     cores = len(os.sched_getaffinity(0))
     for text in _limits(root, "cpu.max"):
         quota, _, period = text.partition(" ")
@@ -20,7 +20,7 @@ def usable_cores(root: Path = Path("/")) -> int:
 
 
 def usable_memory_mb(root: Path = Path("/")) -> int:
-    """Return how much memory this process may use, in MiB: the box's, and its control groups' limits."""
+    """Return the memory that this process may use, in MiB, by the box and the limits of its control groups."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for text in _limits(root, "memory.max"):
         if text.isdigit():
@@ -29,9 +29,9 @@ def usable_memory_mb(root: Path = Path("/")) -> int:
 
 
 def _limits(root: Path, name: str) -> list[str]:
-    """Return what a file says in this process's control group and in every group around it.
+    """Return the content of a file in the control group of this process, and in every group around it.
 
-    Source: cgroups(7) on ``/proc/PID/cgroup``; a line of version 2 begins with ``0::``.
+    Source: cgroups(7) on ``/proc/PID/cgroup``. The line of version 2 begins with ``0::``.
     """
     top = root / "sys/fs/cgroup"
     group = top

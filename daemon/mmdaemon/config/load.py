@@ -1,4 +1,4 @@
-"""Reading the configuration: defaults < file < environment < flags."""
+"""Reads the configuration: defaults < file < environment < flags."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def load_config(file: Path | None, environment: Mapping[str, str], flags: Mappin
         flags: Values by ``section.key``, from the command line.
 
     Raises:
-        ConfigError: ``CONFIG_INVALID``: an unknown key, a value that does not do, a folder that is not there.
+        ConfigError: ``CONFIG_INVALID``: an unknown key, a value of another type or out of range, a folder that is not
+            there.
     """
     values: dict[str, Any] = {}
     for key, value in _from_file(file).items():
@@ -57,7 +58,7 @@ def load_config(file: Path | None, environment: Mapping[str, str], flags: Mappin
 
 
 def changes(old: Config, new: Config) -> tuple[list[str], list[str]]:
-    """Return the keys that differ: those that apply while serving, and those that need a restart."""
+    """Return the keys that differ: those that apply while the daemon serves, and those that need a restart."""
     before, after = old.values(), new.values()
     differing = [key for key in before if before[key] != after[key]]
     live = [key for key in differing if _KEYS[key][1].metadata.get("live")]
@@ -133,7 +134,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if kind == "bool":
         return value
     if not value and key != "socket.group":
-        raise ConfigError("CONFIG_INVALID", f"{where}: expected {_words(kind)}, got nothing")
+        raise ConfigError("CONFIG_INVALID", f"{where}: expected {_words(kind)}, got an empty text")
     if key == "socket.mode" and not _MODE.match(value):
         raise ConfigError("CONFIG_INVALID", f"{where}: expected octal permissions like 0660, got {value!r}")
     if key == "executor.device" and not _DEVICE.match(value):

@@ -1,4 +1,4 @@
-"""Every key of the configuration with its default and its range. ``config.toml`` and the docs are held to this."""
+"""Every key of the configuration, with its default and its range. Tests hold ``config.toml`` and the docs to this."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _key(
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things are.
+    """The places of the daemon.
 
     Attributes:
         models: The model folder.
-        store: The daemon's private folder; made when missing.
-        socket: Where clients connect.
+        store: The daemon's private folder, which it makes.
+        socket: The socket that clients connect to.
     """
 
     models: Path
@@ -36,8 +36,8 @@ class Socket:
     """Who may connect.
 
     Attributes:
-        mode: Permissions of the socket, octal.
-        group: Group of the socket; empty for the daemon's own.
+        mode: The permissions of the socket, in octal.
+        group: The group of the socket; empty for the group of the daemon.
     """
 
     mode: str = "0660"
@@ -46,17 +46,17 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What clients may take.
+    """How much clients may use.
 
     Attributes:
-        cores: Cores that running invocations share; 0 = all that the daemon may use.
-        max_connections: Clients at a time.
-        max_queue: Waiting requests of one model.
-        max_queued_mb: Waiting inputs over all models, in MiB.
-        max_request_mb: Inputs of one request, in MiB.
-        max_output_mb: Unread replies of one client, in MiB; above it nothing more is read from that client.
-        max_run_s: Longest that one invocation of a model may take that does not say otherwise.
-        client_stall_s: How long a client may move nothing in the middle of a frame, or with replies to read.
+        cores: Cores that all models together may use; 0 = all cores that the daemon may use.
+        max_connections: Clients that may be connected at a time.
+        max_queue: Requests that may wait for one model.
+        max_queued_mb: MiB that the inputs of all waiting requests may take.
+        max_request_mb: MiB that the inputs of one request may take.
+        max_output_mb: MiB of replies that a client may leave unread; above it nothing more is read from it.
+        max_run_s: Seconds that one invocation may take, for models that set no limit of their own.
+        client_stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
     """
 
     cores: int = _key(0, 0, 1024)
@@ -71,17 +71,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """How models are taken up.
+    """How the daemon takes models up.
 
     Attributes:
-        rescan_s: The folder is looked at at least this often, inotify or not.
-        settle_ms: How long a whole file must have been still before it is taken up.
-        unfinished_s: How long a file that is not structurally whole must have been, before it is tried and refused.
-        retire_grace_s: How long a deleted file may be away before its model retires.
-        max_model_mb: Largest model file, in MiB.
-        load_threads: Models that load at the same time; 0 = as many as cores, at least 4.
+        rescan_s: The daemon looks at the folder at least this often, in seconds.
+        settle_ms: Milliseconds that a complete file must have been still before it is loaded.
+        unfinished_s: Seconds that an incomplete file must have been still before it is tried and refused.
+        retire_grace_s: Seconds that a deleted file may be away before its model retires.
+        max_model_mb: MiB that one model may have.
+        load_threads: Models that may load at the same time; 0 = as many as there are cores, at least 4.
         tensorflow: Which SavedModel folders full TensorFlow serves, where it is installed. ``auto``: those that
-            mmconvert handed over, and on a box with a GPU all; ``always``: all; ``never``: none.
+            mmconvert published, and on a box with a GPU all of them; ``always``: all; ``never``: none.
         convert_on_drop: Whether a SavedModel that TensorFlow does not serve is converted, where mmconvert is installed.
     """
 
@@ -97,12 +97,12 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a model may take while it is tried in a throw-away process.
+    """The limits of a trial.
 
     Attributes:
-        memory_mb: Memory, in MiB; 0 = half of the box's.
-        wall_s: Time.
-        cpu_s: Processor time of all its threads.
+        memory_mb: MiB of memory; 0 = half of the box's memory.
+        wall_s: Seconds.
+        cpu_s: Seconds of processor time, of all its threads together.
     """
 
     memory_mb: int = _key(0, 0, 1_000_000)
@@ -112,15 +112,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Models in processes of their own: full TensorFlow, and those whose ``NAME.toml`` asks for it.
+    """Models in processes of their own: full TensorFlow, and those whose ``NAME.toml`` asks for one.
 
     Attributes:
-        device: Where TensorFlow computes: ``auto`` (a GPU when one is visible), ``cpu``, ``gpu`` or ``gpu:N``.
-        memory_mb: Memory that one process may take, in MiB; 0 = half of the box's.
-        total_mb: Memory of all of them together, in MiB, above which those not used for longest are stopped until
-            their next request; 0 = half of the box's.
-        idle_s: How long a process may be without a request before it is stopped until the next; 0 = for ever.
-        start_s: How long a process may take until its model has answered for the first time.
+        device: The device that TensorFlow computes on: ``auto`` (a GPU if there is one), ``cpu``, ``gpu``, ``gpu:N``.
+        memory_mb: MiB of memory that one process may take; 0 = half of the box's memory.
+        total_mb: MiB that all of them together may take. Above it those that were idle for longest are stopped until
+            their next request. 0 = half of the box's memory.
+        idle_s: Seconds that a process may be idle before it is stopped until its next request; 0 = for ever.
+        start_s: Seconds that a process may take until its model has answered for the first time.
     """
 
     device: str = "auto"
@@ -132,11 +132,11 @@ class Executor:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The daemon's manners.
+    """How the daemon stops and what it logs.
 
     Attributes:
-        drain_s: How long accepted requests may take to be answered after SIGTERM.
-        log_level: debug, info, warning or error.
+        drain_s: Seconds that accepted requests have to be answered, after SIGTERM.
+        log_level: The least important messages that the log shows: debug, info, warning or error.
     """
 
     drain_s: float = _key(25.0, 0, 86_400, live=True)
@@ -192,7 +192,7 @@ SECTIONS: dict[str, type[Any]] = {
 
 
 def default_paths(environment: dict[str, str], uid: int) -> Paths:
-    """Return where things are when nobody says: the system's places for root, the user's own for others.
+    """Return the default places: those of the system for root, those of the user for others.
 
     Source: the XDG base directory specification for ``XDG_STATE_HOME`` and ``XDG_RUNTIME_DIR``.
     """

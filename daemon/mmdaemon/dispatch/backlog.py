@@ -1,4 +1,4 @@
-"""The requests that wait: whose turn it is, which deadline is next, how many bytes they hold."""
+"""The requests that wait: which lane is next, which deadline is next, how many bytes they hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmdaemon.dispatch.request import Request
 
 
 class Backlog:
-    """Waiting requests over all lanes. Lanes take turns; a request leaves from anywhere in its lane.
+    """The waiting requests of all lanes. Lanes take turns. A request may leave its lane from any place in it.
 
     Thread: under the dispatcher's monitor only.
     """
@@ -23,7 +23,7 @@ class Backlog:
         self._round: deque[Lane] = deque()
         self._deadlines: list[tuple[float, int, Request]] = []
         self._sequence = 0
-        self._stale = 0  # entries of requests that wait no more
+        self._stale = 0  # deadlines of requests that no longer wait
 
     def __bool__(self) -> bool:
         return self.requests > 0
@@ -56,17 +56,17 @@ class Backlog:
         return True
 
     def turns(self) -> Iterator[Lane]:
-        """Yield the lanes with waiting requests, the one whose turn it is first."""
+        """Yield the lanes with waiting requests, the next one first."""
         return iter(tuple(self._round))
 
     def end_turn(self, lane: Lane) -> None:
-        """Send a lane that was served to the end of the round, if it still waits."""
+        """Move a lane to the end of the round, if requests still wait in it."""
         if lane.waiting:
             self._round.remove(lane)
             self._round.append(lane)
 
     def first_expired(self, now: float) -> Request | None:
-        """Return one waiting request whose deadline has passed, None when there is none; it stays until it leaves."""
+        """Return one waiting request whose deadline has passed, None when there is none. It stays in its lane."""
         return self._deadlines[0][2] if self.next_deadline() <= now else None
 
     def next_deadline(self) -> float:
@@ -77,7 +77,7 @@ class Backlog:
         return self._deadlines[0][0] if self._deadlines else math.inf
 
     def _compact(self) -> None:
-        """Let go of those that left before their deadline, inputs and all, before they outnumber those that wait."""
+        """Forget requests that left before their deadline, when there are more of them than of those that wait."""
         if self._stale * 2 > len(self._deadlines):
             self._deadlines = [entry for entry in self._deadlines if entry[2].is_waiting]
             heapq.heapify(self._deadlines)

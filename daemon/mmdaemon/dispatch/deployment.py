@@ -1,4 +1,4 @@
-"""A version that serves: its instances and what it may use of the box. The dispatcher leases, the swap publishes."""
+"""A version that serves, with its instances. The swap publishes it, the dispatcher leases its instances."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from mmwire.tensor import SignatureSpec
 
-_RECENT = 0.1  # the weight of the last run in what a row takes lately
+_RECENT = 0.1  # the weight of the last run in the average of what a row takes
 
 
 @dataclass(slots=True)
 class Usage:
-    """What a deployment has done since it was published; for ``mmctl ps``.
+    """What a deployment did since it was published; ``mmctl ps`` shows it.
 
     Attributes:
-        row_us: What a row took lately: an exponential average; infinite before the first run.
+        row_us: Microseconds that a row takes: an exponential average; infinite before the first run.
     """
 
     requests: int = 0
@@ -38,26 +38,26 @@ class Usage:
 
 @dataclass(slots=True, eq=False)
 class Deployment:
-    """One version of a model with its loaded instances.
+    """One version of a model, with its loaded instances.
 
     Attributes:
         name: The model.
         version: Its number.
         signatures: Its signatures by name, the default one first.
-        cost: Cores that one invocation takes.
-        max_instances: Most instances at a time.
-        idle: Instances that nobody has leased, the most recently used last.
-        instances: How many there are, leased ones included; 0 while its process is stopped or was lost.
-        growing: How many more are being loaded.
-        is_retired: Whether something else, or nothing, serves in its place; leased instances still finish.
-        max_run_s: Longest that one invocation may take; 0 = as the daemon's configuration says.
-        is_on_demand: Whether its instances may be closed while nobody uses them.
-        image_mean: Subtracted from a pixel (0 to 255) for a float input.
-        image_scale: The difference is divided by it.
-        last_used: When it last ran something or got an instance, in monotonic seconds.
-        setbacks: Instances in a row that were lost before they ran anything, or could not be had.
-        setback: Why, of the last.
-        pause_until: No new instance is asked for before, in monotonic seconds.
+        cost: Cores that one invocation uses.
+        max_instances: How many instances it may have at a time.
+        idle: Instances that are not leased, the most recently used last.
+        instances: How many instances there are, leased ones included; 0 while its process is stopped or lost.
+        growing: How many more instances are being loaded.
+        is_retired: Whether another version, or none, serves in its place. Leased instances still finish.
+        max_run_s: Seconds that one invocation may take; 0 = the limit of the daemon's configuration.
+        is_on_demand: Whether its instances may be closed while they are idle.
+        image_mean: For a float input: the client subtracts this from each pixel (0 to 255).
+        image_scale: For a float input: the client divides the difference by this.
+        last_used: When it last ran a request or got an instance, in monotonic seconds.
+        setbacks: How many instances in a row could not be loaded, or were lost before they ran anything.
+        setback: The reason of the last setback.
+        pause_until: Until then no new instance is asked for, in monotonic seconds.
     """
 
     name: str

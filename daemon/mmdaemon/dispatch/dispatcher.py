@@ -1,4 +1,4 @@
-"""The dispatcher: threads come here with requests and leave with leases; it runs them and replies."""
+"""The dispatcher: threads bring requests and take leases; it runs the leases and replies."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mmwire.errors import CapacityError, InternalError, MmError, RequestError
 
 
 class Dispatcher:
-    """Holds the monitor; everything that reads or changes the scheduler goes through here.
+    """Holds the monitor: every access to the scheduler goes through this object.
 
     Args:
-        cores: What running invocations share.
-        max_queue: Most waiting requests of a model whose options set no limit.
-        max_queued_bytes: Most bytes of waiting inputs.
-        grow: Loads one more instance elsewhere, and calls the function with it, or with why there is none.
-        dispose: Closes an instance, elsewhere.
+        cores: Cores that running invocations share.
+        max_queue: How many requests may wait for a model whose options set no limit.
+        max_queued_bytes: How many bytes the inputs of all waiting requests may have.
+        grow: Loads one more instance in another thread; calls the function with it, or with the error.
+        dispose: Closes an instance in another thread.
 
     Thread: any, unless a method says otherwise. Nothing slow and no callback runs under the monitor.
     """
@@ -41,7 +41,7 @@ class Dispatcher:
     ) -> None:
         self._monitor = threading.Lock()
         self._notes = Notes()
-        self._at_work: set[Lease] = set()  # changed without the monitor: each of its operations is atomic
+        self._at_work: set[Lease] = set()  # used without the monitor: each operation on it is atomic
         self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notes)
         self._grow = grow
         self._dispose = dispose
@@ -52,13 +52,13 @@ class Dispatcher:
         self._is_stopping = False
 
     def start(self, wake: Callable[[], None]) -> None:
-        """Start the deadline timer; ``wake`` makes a listener thread call ``take``."""
+        """Start the timer of deadlines. ``wake`` makes a thread of the listener call ``take``."""
         self._wake = wake
         self._timer_thread = threading.Thread(target=self._run_timer, name="mm-deadlines", daemon=True)
         self._timer_thread.start()
 
     def stop(self) -> None:
-        """Stop the deadline timer. Idempotent."""
+        """Stop the timer of deadlines. Idempotent."""
         with self._monitor:
             self._is_stopping = True
             self._timer.notify()
@@ -67,7 +67,7 @@ class Dispatcher:
             self._timer_thread = None
 
     def submit(self, request: Request, now: float, may_run: bool) -> Lease | None:
-        """Admit a request; return the lease to ``work`` on, None when it waits for another thread.
+        """Admit a request; return a lease for ``work``, None when the request waits for another thread.
 
         Raises:
             MmError: As ``Scheduler.admit``.
@@ -91,11 +91,11 @@ class Dispatcher:
         return lease
 
     def work(self, lease: Lease | None, most_us: float = math.inf) -> Lease | None:
-        """Run a lease, reply, and go on with whatever can run next until there is nothing.
+        """Run a lease and reply; then run whatever can run next, until there is nothing.
 
         Args:
-            lease: What to begin with.
-            most_us: A lease that is expected to take longer is not run but returned, for somebody else to run.
+            lease: The first lease to run.
+            most_us: A lease that is expected to take longer is returned, for another thread to run.
         """
         while lease is not None and lease.expected_us <= most_us:
             request, version = lease.request, lease.deployment.version
@@ -103,7 +103,7 @@ class Dispatcher:
             self._at_work.add(lease)
             answer, error = _run(lease)
             ended = time.monotonic()
-            # The instance goes back before the reply goes out: the caller's next request must find it idle.
+            # Give the instance back before the reply goes out: the next request of this caller must find it idle.
             with self._monitor:
                 lost = error is not None and error.code == "INSTANCE_LOST"
                 following = self._scheduler.finish(lease, ended, error is not None, lost)
@@ -116,7 +116,7 @@ class Dispatcher:
                     _log_failure(lease, error)
                     request.reply_to.on_error(request, error)
             except Exception as bug:
-                _log_bug("replying for", request, bug)  # the lease that follows must not be lost with it
+                _log_bug("replying for", request, bug)  # the lease that follows must still run
             self._at_work.discard(lease)
             if notes is not None:
                 self._follow(notes)
@@ -125,16 +125,16 @@ class Dispatcher:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing waits, nothing runs, and every reply was given."""
+        """Whether nothing waits, nothing runs, and every reply has been given."""
         with self._monitor:
             return self._scheduler.is_quiet and not self._at_work
 
     def at_work(self) -> list[Lease]:
-        """Return what is being computed or replied to now."""
+        """Return the leases that are being run or replied to now."""
         return list(self._at_work)
 
     def give_up(self, lease: Lease, error: MmError) -> None:
-        """Reply with an error to a request that is still being computed; its instance stays leased."""
+        """Reply with an error to a request that still runs; its instance stays leased."""
         request = lease.request
         request.is_gone = True
         try:
@@ -148,7 +148,7 @@ class Dispatcher:
             return scheduler.withdraw(request)
 
     def on_grown(self, deployment: Deployment, grown: Any) -> None:
-        """Take the instance that ``grow`` loaded, or why it could not."""
+        """Take the instance that ``grow`` loaded, or the error that it ended with."""
         now = time.monotonic()
         with self.scheduler() as scheduler:
             if isinstance(grown, MmError):
@@ -157,13 +157,13 @@ class Dispatcher:
                 scheduler.on_grown(deployment, grown, now)
 
     def on_lost(self, instance: Any) -> None:
-        """Take note that an instance cannot run anything any more, whether or not it is leased."""
+        """Note that an instance can run nothing any more, whether or not it is leased."""
         with self.scheduler() as scheduler:
             scheduler.lose(instance, time.monotonic())
 
     @contextmanager
     def scheduler(self) -> Iterator[Scheduler]:
-        """Give the scheduler under the monitor; its effects follow when the block ends. Nothing slow inside."""
+        """Give the scheduler under the monitor, for a short block; what it asks for is done when the block ends."""
         with self._monitor:
             yield self._scheduler
             notes = self._notes.take()
@@ -177,7 +177,7 @@ class Dispatcher:
             try:
                 request.reply_to.on_error(request, error)
             except Exception as bug:
-                _log_bug("refusing a request for", request, bug)  # the rest must not be lost with it
+                _log_bug("refusing a request for", request, bug)  # the other refusals must still go out
         for deployment in notes.grown:
             self._grow(deployment, self.on_grown)
         for instance in notes.closed:

@@ -1,4 +1,4 @@
-"""One model's place in the scheduler: what serves it, or why nothing does, and who waits."""
+"""One model in the scheduler: the deployment that serves it, or why none does, and the requests that wait."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from mmwire.tensor import SignatureSpec
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """The queue of one model name, across its versions.
+    """One model name, across its versions.
 
     Attributes:
         name: The model.
-        absence: Why nothing serves; only read while ``deployment`` is None.
-        max_queue: Most requests that wait, as the model's own options say; 0 = as the scheduler says.
+        absence: Why nothing serves; it counts only while ``deployment`` is None.
+        max_queue: How many requests may wait, from the model's own options; 0 = the limit of the scheduler.
+        deployment: What serves.
+        waiting: The requests that wait, the next one first.
     """
 
     name: str
@@ -28,10 +30,10 @@ class Lane:
     waiting: deque[Request] = field(default_factory=deque)
 
     def serving(self) -> Deployment:
-        """Return what serves.
+        """Return the deployment that serves.
 
         Raises:
-            MmError: Nothing serves; says why.
+            MmError: Nothing serves, and why.
         """
         if self.deployment is None:
             absence = self.absence
@@ -39,7 +41,7 @@ class Lane:
         return self.deployment
 
     def find(self, signature: str, version: int) -> tuple[Deployment, SignatureSpec]:
-        """Return what would serve an OPEN; an empty name means the default signature, 0 any version.
+        """Return the deployment and the signature for an OPEN; an empty name means the default one, 0 any version.
 
         Raises:
             MmError: ``SIGNATURE_NOT_FOUND``, ``VERSION_NOT_SERVED``, or why nothing serves.
@@ -56,7 +58,7 @@ class Lane:
         return deployment, spec
 
     def check(self, request: Request) -> Deployment:
-        """Return what may serve a request.
+        """Return the deployment that may run a request.
 
         Raises:
             MmError: ``VERSION_NOT_SERVED``, ``SPECS_CHANGED``, or why nothing serves.
@@ -75,7 +77,7 @@ class Lane:
 
 
 def require_version(deployment: Deployment, version: int) -> None:
-    """Check that a version asked for is the one that serves; 0 asks for none.
+    """Check that the version of a request is the one that serves; 0 = any version.
 
     Raises:
         RequestError: ``VERSION_NOT_SERVED``.

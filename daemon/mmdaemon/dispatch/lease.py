@@ -1,4 +1,4 @@
-"""What a thread holds while it computes a request."""
+"""The lease: what a thread holds while it runs a request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mmdaemon.dispatch.request import Request
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One request on one instance, exclusively.
+    """One request on one instance, for one thread alone.
 
     Attributes:
-        started: In monotonic seconds; set anew when it really runs.
-        invoked: When its present invocation began: every row or batch of a request is one.
+        started: When it was leased, and from its start on: when it started; in monotonic seconds.
+        invoked: When the present invocation began. Every row or batch of a request is one invocation.
     """
 
     request: Request
@@ -27,5 +27,5 @@ class Lease:
 
     @property
     def expected_us(self) -> float:
-        """How long it will take, from what its deployment's rows took lately; infinite for the first."""
+        """Microseconds that it will take, judged by the rows before; infinite for the first request of a model."""
         return self.deployment.usage.row_us * self.request.rows

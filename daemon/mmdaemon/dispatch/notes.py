@@ -1,4 +1,4 @@
-"""What the scheduler asked for while the monitor was held; done after it was left."""
+"""Notes of what the scheduler asks for under the monitor; the dispatcher does it after it left the monitor."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mmwire.errors import MmError
 
 
 class Notes:
-    """``Effects`` that only take note.
+    """``Effects`` that only note what is asked for.
 
-    Thread: under the monitor, until it is taken out of the dispatcher; then its taker's.
+    Thread: under the monitor. What ``take`` returns belongs to its caller.
     """
 
     def __init__(self) -> None:
@@ -23,27 +23,27 @@ class Notes:
         self.closed: list[Any] = []
 
     def wake(self) -> None:
-        """One more thread is wanted."""
+        """Note that one more thread is wanted."""
         self.is_empty = False
         self.wakes = True
 
     def grow(self, deployment: Deployment) -> None:
-        """One more instance is wanted."""
+        """Note that one more instance is wanted."""
         self.is_empty = False
         self.grown.append(deployment)
 
     def reject(self, request: Request, error: MmError) -> None:
-        """A request is refused."""
+        """Note that a request is refused."""
         self.is_empty = False
         self.rejected.append((request, error))
 
     def close(self, instance: Any) -> None:
-        """An instance is done with."""
+        """Note that an instance is to be closed."""
         self.is_empty = False
         self.closed.append(instance)
 
     def take(self) -> Notes | None:
-        """Return what was noted and start afresh; None when there is nothing."""
+        """Return what was noted and begin again; None when nothing was noted."""
         if self.is_empty:
             return None
         taken = Notes.__new__(Notes)

@@ -12,32 +12,32 @@ from mmwire.tensor import Shape, SignatureSpec
 
 
 class ReplyTo(Protocol):
-    """Where the reply of a request goes, outside of the monitor. The first call counts, later ones are dropped."""
+    """Where the reply to a request goes, outside of the monitor. Only the first call counts."""
 
     def on_answer(self, request: Request, version: int, answer: Any, queue_us: int, run_us: int) -> None:
-        """Take the outputs that ``version`` computed."""
+        """Take the outputs, and the version that computed them."""
 
     def on_error(self, request: Request, error: MmError) -> None:
-        """Take the reason why there are none."""
+        """Take the reason why there are no outputs."""
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """What a caller asked for, and how long it waits.
+    """What a caller asks for, and how long it waits.
 
     Attributes:
         reply_to: Gets the reply.
         request_id: The caller's own number.
         model: The model's name.
-        version: The version that must answer; 0 = the one that serves.
-        spec: The signature as the caller knows it; a swap that changes it refuses the request.
-        payload: The inputs' bytes in spec order; their size has been checked against the spec.
+        version: The version that must answer; 0 = whichever serves.
+        spec: The signature as the caller knows it. After a swap to other tensors the request is refused.
+        payload: The bytes of the inputs, in spec order; their size fits the spec.
         rows: How many rows they hold.
         shapes: The inputs' shapes, for a signature that is not static.
         arrived: When it was read, in monotonic seconds.
         deadline: When the caller stops waiting, in monotonic seconds.
-        is_waiting: Whether it sits in a queue.
-        is_gone: Whether nobody waits for the answer any more.
+        is_waiting: Whether it waits in a lane.
+        is_gone: Whether the caller no longer waits for the answer.
     """
 
     reply_to: ReplyTo

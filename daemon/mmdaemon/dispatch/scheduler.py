@@ -1,15 +1,15 @@
-"""The scheduler: admits requests, leases instances, keeps the queues. Plain data; every call is one event.
+"""The scheduler: admits requests, leases instances, keeps the queues. It is plain data; every call is one event.
 
 Rules:
- 1. Running invocations times their threads never exceed the cores, over all models.
- 2. A request runs at once if nobody of its model waits, an instance is idle and the cores are free; else it waits.
- 3. Lanes with waiting requests take turns; within a lane it is first come, first served.
- 4. A model that needs more cores than are free holds its turn: nobody overtakes it, so it cannot starve.
- 5. Another instance is asked for only when a request waits, cores are free and none is idle; the first one of a
-    model that has none, at once.
- 6. A request whose deadline has passed, or whose caller is gone, is never started.
- 7. A lost instance is replaced at once; when that fails, or the next is lost too before it ran anything, only after a
-    pause that doubles. Meanwhile, and when there is no other, its requests are refused as retryable.
+ 1. All running invocations together, times their threads, never use more than the cores.
+ 2. A request runs at once if no request of its model waits, an instance is idle and the cores are free. Else it waits.
+ 3. Lanes with waiting requests take turns. Within a lane the first to come is the first to run.
+ 4. A lane that needs more cores than are free keeps its turn: no other lane overtakes it, so it cannot starve.
+ 5. The scheduler asks for another instance only when a request waits, cores are free and no instance is idle. For a
+    model without any instance it asks at once.
+ 6. A request whose deadline has passed, or whose caller is gone, never starts.
+ 7. The scheduler replaces a lost instance at once. If that fails, or if the next one is lost before it ran anything, it
+    pauses first, each time twice as long. While a model has no instance, its requests are refused as retryable.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from mmwire.errors import MmError
 
 
 class Effects(supply.Effects, Protocol):
-    """What the scheduler asks for. Called under the monitor: implementations only take note."""
+    """What the scheduler asks for. It calls these under the monitor: implementations only note it."""
 
     def wake(self) -> None:
-        """Let one more thread call ``take``."""
+        """Have one more thread call ``take``."""
 
     def reject(self, request: Request, error: MmError) -> None:
         """Reply with an error to a request that had been admitted."""
 
 
 class Scheduler:
-    """Decides; see the rules above.
+    """Decides, by the rules above.
 
     Args:
-        cores: What running invocations share.
-        max_queue: Most waiting requests of a model whose options set no limit; may be changed at any time.
-        max_queued_bytes: Most bytes of waiting inputs, over all models.
-        effects: Gets what follows from the decisions.
+        cores: Cores that running invocations share.
+        max_queue: How many requests may wait for a model whose options set no limit; may change at any time.
+        max_queued_bytes: How many bytes the inputs of all waiting requests may have.
+        effects: Gets what the scheduler asks for.
 
     Thread: under the dispatcher's monitor only.
     """
@@ -72,15 +72,15 @@ class Scheduler:
         return lane
 
     def admit(self, request: Request, now: float, may_run: bool) -> Lease | None:
-        """Take up a request: return a lease to run it on now, or None when it waits.
+        """Admit a request; return a lease when it runs now, None when it waits.
 
         Args:
-            request: A new one.
+            request: A new request.
             now: Monotonic seconds.
-            may_run: Whether the calling thread is free to run it.
+            may_run: Whether the calling thread can run it.
 
         Raises:
-            MmError: It is refused: ``DRAINING``, ``MODEL_NOT_FOUND`` or why nothing serves, ``SPECS_CHANGED``,
+            MmError: The request is refused: ``DRAINING``, ``MODEL_NOT_FOUND`` or why nothing serves, ``SPECS_CHANGED``,
                 ``VERSION_NOT_SERVED``, ``DEADLINE_EXCEEDED``, ``INSTANCE_LOST``, ``QUEUE_FULL``.
         """
         if self.is_draining:
@@ -101,14 +101,14 @@ class Scheduler:
         return None
 
     def take(self, now: float) -> Lease | None:
-        """Return the next request to run, None when there is none that could run now."""
+        """Return a lease for the next request, None when no request can run now."""
         lease = self._next(now)
         if self.backlog:
             self._follow_up()
         return lease
 
     def finish(self, lease: Lease, now: float, failed: bool, lost: bool = False) -> Lease | None:
-        """Take an instance back, if it was not ``lost``; return the next request for the thread that ran it."""
+        """Take an instance back, if it was not ``lost``; return the next lease for the thread that ran it."""
         deployment = lease.deployment
         self.busy -= deployment.cost
         deployment.usage.on_run(lease.request.rows, (now - lease.started) * 1e6, failed)
@@ -121,7 +121,7 @@ class Scheduler:
         return self.take(now) if self.backlog else None
 
     def lose(self, instance: Any, now: float) -> None:
-        """Take note that an instance cannot run anything any more. One that is leased is lost when its run ends."""
+        """Note that an instance can run nothing any more. A leased one is lost when its run ends."""
         for lane in self.lanes.values():
             deployment = lane.deployment
             if deployment is not None and instance in deployment.idle:
@@ -130,7 +130,7 @@ class Scheduler:
                 return
 
     def evict(self, deployment: Deployment) -> bool:
-        """Close the instances of a deployment, unless it is in use; the next request has one loaded again."""
+        """Close the instances of a deployment that is not in use; the next request has one loaded again."""
         lane = self.lanes.get(deployment.name)
         if lane is None or lane.deployment is not deployment or lane.waiting or deployment.growing:
             return False
@@ -140,7 +140,7 @@ class Scheduler:
         return True
 
     def withdraw(self, request: Request) -> bool:
-        """Forget a request whose caller cancelled or is gone; return whether it had not been started."""
+        """Forget a request whose caller cancelled or is gone; return whether it had not started."""
         request.is_gone = True
         lane = self.lanes.get(request.model)
         if lane is None or not self.backlog.leave(lane, request):
@@ -154,7 +154,7 @@ class Scheduler:
             self._reject(self.lanes[request.model], request, too_late())
 
     def publish(self, deployment: Deployment, max_queue: int = 0) -> Deployment | None:
-        """Let a deployment serve its name from now on; return the one that it replaces, retired.
+        """Let a deployment serve its name from now on; return the one that it replaces, which retires.
 
         Waiting requests go on with the new one, if their tensors fit. ``max_queue`` is the model's own; 0 = none.
         """
@@ -169,7 +169,7 @@ class Scheduler:
         return old
 
     def set_absent(self, name: str, absence: MmError) -> Deployment | None:
-        """Let nothing serve a name, for a reason; return what served, retired. Waiting requests are refused."""
+        """Let nothing serve a name, for a reason; return what served, which retires. Waiting requests are refused."""
         lane = self.lanes.get(name)
         if lane is None:
             lane = self.lanes[name] = Lane(name, absence)
@@ -179,7 +179,7 @@ class Scheduler:
         return old
 
     def forget(self, name: str) -> Deployment | None:
-        """Remove a name altogether; return what served, retired."""
+        """Remove a name; return what served, which retires."""
         if name not in self.lanes:
             return None
         old = self.set_absent(name, unknown(name))
@@ -192,13 +192,13 @@ class Scheduler:
         self._follow_up()
 
     def on_not_grown(self, deployment: Deployment, error: MmError, now: float) -> None:
-        """Take note that the instance that ``grow`` asked for cannot be had."""
+        """Note that the instance that ``grow`` asked for could not be loaded."""
         self._supply.on_not_grown(deployment, error.message, now)
         self._refuse_unsupplied(deployment, now)
         self._follow_up()
 
     def drain(self) -> None:
-        """Refuse new requests from now on; those that were admitted are answered."""
+        """Refuse new requests from now on. Those that were admitted are answered."""
         self.is_draining = True
 
     @property
@@ -207,7 +207,7 @@ class Scheduler:
         return not self.busy and not self.backlog
 
     def abandon(self, error: MmError) -> None:
-        """Refuse everything that waits."""
+        """Refuse every request that waits."""
         for lane in self.lanes.values():
             for request in tuple(lane.waiting):
                 self._reject(lane, request, error)
@@ -240,7 +240,7 @@ class Scheduler:
         return None
 
     def _follow_up(self) -> None:
-        """Ask for what lets a waiting request run: a thread, or one more instance (rule 5)."""
+        """Ask for what a waiting request needs to run: a thread, or one more instance (rule 5)."""
         for lane in self.backlog.turns():
             deployment = lane.deployment
             if deployment is None:
@@ -251,7 +251,7 @@ class Scheduler:
                 continue
             if not self._fits(deployment):
                 if deployment.idle:
-                    return  # it holds its turn (rule 4)
+                    return  # it keeps its turn (rule 4)
                 continue
             if deployment.idle:
                 self._effects.wake()
@@ -264,7 +264,7 @@ class Scheduler:
         self._refuse_unsupplied(deployment, now)
 
     def _refuse_unsupplied(self, deployment: Deployment, now: float) -> None:
-        """Refuse what waits for an instance that will not come soon (rule 7)."""
+        """Refuse the requests that wait for an instance that will not come soon (rule 7)."""
         refusal = None if deployment.is_retired else self._supply.refusal(deployment, now)
         if refusal is not None:
             lane = self.lanes[deployment.name]
@@ -292,7 +292,7 @@ class Scheduler:
             self._on_left(lane)
 
     def _on_left(self, lane: Lane) -> None:
-        """Go on to the others when a lane that may have held its turn waits no more."""
+        """Let the other lanes go on when nothing waits any more in a lane that may have kept its turn."""
         if lane.waiting:
             return
         if lane is self._held:

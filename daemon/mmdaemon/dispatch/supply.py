@@ -1,7 +1,6 @@
-"""The instances of deployments: asked for, taken back, lost, closed. Plain data; the scheduler decides when.
+"""The instances of deployments: asking for them, taking them back, losing and closing them. Plain data.
 
-A lost instance is replaced at once. When that fails, or the next one is lost too before it ran anything, the one after
-waits for a pause that doubles; while there is no other, the model's requests are refused as retryable.
+Rule 7 of ``scheduler`` lives here: how long to pause before a lost instance is replaced.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ _PAUSE_MOST_S = 60.0
 
 
 class Effects(Protocol):
-    """What is asked for. Called under the monitor: implementations only take note."""
+    """What is asked for, under the monitor: implementations only note it."""
 
     def grow(self, deployment: Deployment) -> None:
-        """Load one more instance, then call ``on_grown`` or ``on_not_grown``."""
+        """Have one more instance loaded; ``on_grown`` or ``on_not_grown`` follows."""
 
     def close(self, instance: Any) -> None:
-        """Close an instance that nobody will lease again."""
+        """Have an instance closed that nobody will lease again."""
 
 
 class Supply:
-    """Keeps count of instances.
+    """Counts the instances of deployments.
 
     Thread: under the dispatcher's monitor only.
     """
@@ -36,33 +35,33 @@ class Supply:
         self._effects = effects
 
     def grow(self, deployment: Deployment) -> None:
-        """Ask for one more."""
+        """Ask for one more instance."""
         deployment.growing += 1
         self._effects.grow(deployment)
 
     def on_grown(self, deployment: Deployment, instance: Any, now: float) -> None:
-        """Take the one that was asked for."""
+        """Take an instance that was asked for."""
         deployment.growing -= 1
         deployment.instances += 1
         deployment.last_used = now
         self.take_back(deployment, instance)
 
     def on_not_grown(self, deployment: Deployment, why: str, now: float) -> None:
-        """Take note that the one that was asked for cannot be had."""
+        """Note that an instance that was asked for could not be loaded."""
         deployment.growing -= 1
         if deployment.instances:
-            deployment.max_instances = deployment.instances  # do not ask again and again for what cannot be had
+            deployment.max_instances = deployment.instances  # do not ask again and again
         else:
             _set_back(deployment, why, now)
 
     def take_back(self, deployment: Deployment, instance: Any) -> None:
-        """Let an instance be leased again, or close it when its deployment was retired."""
+        """Let an instance be leased again, or close it when its deployment is retired."""
         deployment.idle.append(instance)
         if deployment.is_retired:
             self.close_idle(deployment)
 
     def drop(self, deployment: Deployment, instance: Any, now: float) -> None:
-        """Do without one that was lost."""
+        """Go on without an instance that was lost."""
         deployment.instances -= 1
         self._effects.close(instance)
         if deployment.is_retired:
@@ -79,13 +78,13 @@ class Supply:
         deployment.idle.clear()
 
     def refusal(self, deployment: Deployment, now: float) -> CapacityError | None:
-        """Return why a request need not wait for an instance; None when there is one, or will be."""
+        """Return why no instance will come soon; None when there is one, or one will come."""
         if deployment.instances or deployment.growing or now >= deployment.pause_until:
             return None
         return CapacityError(
             "INSTANCE_LOST",
-            f"no instance of {deployment.name!r} after {deployment.setbacks} tries: {deployment.setback}",
-            f"the next try is in {deployment.pause_until - now:.0f} s; the daemon's log has the details",
+            f"model {deployment.name!r} has no instance after {deployment.setbacks} tries: {deployment.setback}",
+            f"the daemon tries again in {deployment.pause_until - now:.0f} s; its log has the details",
         )
 
 

@@ -1,4 +1,5 @@
-"""The socket's side: connections, flow control, frames in and out.
+"""The side of the socket: connections, flow control, frames in and out.
 
-Owns: the listening socket, the threads, each connection's shell around ``mmwire``. Never: which request runs when.
+Owns: the listening socket, the request threads, the shell of each connection around ``mmwire``.
+Never: the decision which request runs when.
 """

@@ -1,4 +1,4 @@
-"""The listening socket: made safely, or taken over from systemd."""
+"""The listening socket: the daemon makes it safely, or takes it over from systemd."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _FIRST_PASSED_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 def open_socket(path: Path, mode: str, group: str) -> socket.socket:
     """Bind and listen; return the socket, non-blocking.
 
-    It gets its mode and its group and listens under another name, then its own by a rename: nobody connects with laxer
-    rights, and nobody finds a socket that does not listen yet. A stale one is replaced in the same step. Between the
-    look at it and the rename another daemon could take the place, and would lose it; the store's lock refuses the
-    second of two that start at the same moment.
+    The socket gets its mode and its group and begins to listen under another name; a rename then gives it its own. So
+    nobody connects with more rights, and nobody finds a socket that does not listen yet. The rename also replaces a
+    stale socket. Another daemon could take the place between our look and the rename; the lock of the store refuses one
+    of two daemons that start at the same moment.
 
     Args:
-        path: Where.
-        mode: Octal permissions.
-        group: Its group; empty for the process's own.
+        path: The place of the socket.
+        mode: Permissions, in octal.
+        group: The group of the socket; empty for the group of the process.
 
     Raises:
-        ConfigError: ``ALREADY_RUNNING``: a daemon answers there; ``CONFIG_INVALID``: the path cannot be used.
+        ConfigError: ``ALREADY_RUNNING``: a daemon answers there. ``CONFIG_INVALID``: the path cannot be used.
     """
     _make_folder(path.parent)
     _require_free(path)
-    unfinished = path.with_name("~" + path.name[1:])  # as long as the path itself, which fits
+    unfinished = path.with_name("~" + path.name[1:])  # no longer than the path, so it fits too
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     before = os.umask(0o177)
     try:
@@ -62,30 +62,34 @@ def open_socket(path: Path, mode: str, group: str) -> socket.socket:
 def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
     """Return the listening sockets that systemd passed; none when it passed none.
 
-    Source: sd_listen_fds(3). The variables are taken out, so that no child believes they are for it.
+    This removes the variables, so that no child takes them for its own. Source: sd_listen_fds(3).
 
     Raises:
-        ConfigError: ``CONFIG_INVALID``: more than one, or not a listening Unix stream socket.
+        ConfigError: ``CONFIG_INVALID``: more than one socket, or not a listening Unix stream socket.
     """
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     environment.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()) or not count.isdigit() or int(count) == 0:
         return []
     if int(count) != 1:
-        raise ConfigError("CONFIG_INVALID", f"expected one socket from systemd, got {count}", "one ListenStream=")
+        raise ConfigError(
+            "CONFIG_INVALID", f"expected one socket from systemd, got {count}", "give the socket unit one ListenStream="
+        )
     os.set_inheritable(_FIRST_PASSED_FD, False)
     passed = socket.socket(fileno=_FIRST_PASSED_FD)
     listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if passed.family != socket.AF_UNIX or passed.type != socket.SOCK_STREAM or not listens:
         raise ConfigError(
-            "CONFIG_INVALID", "the socket from systemd is no listening Unix stream socket", "ListenStream=/path"
+            "CONFIG_INVALID",
+            "the socket from systemd is not a listening Unix stream socket",
+            "give the socket unit ListenStream=/path",
         )
     passed.setblocking(False)
     return [passed]
 
 
 def remove_socket(path: Path, identity: os.stat_result) -> None:
-    """Unlink the socket if it is still the one that we made."""
+    """Remove the socket if it is still the one that this daemon made."""
     with contextlib.suppress(OSError):
         now = path.lstat()
         if (now.st_dev, now.st_ino) == (identity.st_dev, identity.st_ino):
@@ -93,26 +97,32 @@ def remove_socket(path: Path, identity: os.stat_result) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the default folder in /tmp, for this user only; refuse one that somebody else put there."""
+    """Make the default folder in /tmp, for this user only. Refuse a folder that another user put there."""
     if folder == Path(f"/tmp/mmdaemon-{os.geteuid()}"):
         with contextlib.suppress(FileExistsError):
             folder.mkdir(0o700)
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise ConfigError("CONFIG_INVALID", f"{folder} belongs to somebody else", "choose a path with --socket")
+            raise ConfigError(
+                "CONFIG_INVALID", f"{folder} belongs to another user", "choose another path with --socket"
+            )
     elif not folder.is_dir():
         raise ConfigError("CONFIG_INVALID", f"the socket's folder {folder} is not there", f"make it: mkdir -p {folder}")
 
 
 def _require_free(path: Path) -> None:
-    """Check that nothing is there, or a socket that nobody answers on.
+    """Check that the path is free, or has a socket on which nobody answers.
 
     Raises:
-        ConfigError: Somebody answers there, or it is no socket.
+        ConfigError: A daemon answers there, or the path has a file that is not a socket.
     """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError("CONFIG_INVALID", f"{path} is there and is no socket", "remove it, or choose another")
+            raise ConfigError(
+                "CONFIG_INVALID",
+                f"{path} exists and is not a socket",
+                "remove it, or choose another path with --socket",
+            )
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
@@ -122,9 +132,11 @@ def _require_free(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             return
         except OSError as error:
-            if not isinstance(error, BlockingIOError):  # a full backlog is somebody too
+            if not isinstance(error, BlockingIOError):  # where the backlog is full, a daemon listens
                 raise ConfigError("CONFIG_INVALID", f"cannot serve on {path}: {error.strerror}") from None
-    raise ConfigError("ALREADY_RUNNING", f"another daemon answers on {path}", "stop it, or choose another --socket")
+    raise ConfigError(
+        "ALREADY_RUNNING", f"another daemon answers on {path}", "stop it, or choose another path with --socket"
+    )
 
 
 def _group_id(name: str) -> int:

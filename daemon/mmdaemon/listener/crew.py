@@ -1,4 +1,4 @@
-"""The threads that run what takes a while; the one that ran last goes first, because its core is warm."""
+"""The workers: the threads that run long requests. The worker that ran last goes first: its core is warm."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from functools import partial
 
 from mmdaemon.dispatch.lease import Lease
 
-# A lease is run, a ping is called, None ends the worker.
+# The worker runs a lease, calls a ping, and ends at None.
 _Mailbox = queue.SimpleQueue[Lease | Callable[[], object] | None]
 
 
 class Crew:
-    """Runs leases on threads of its own.
+    """Runs leases on its workers.
 
-    A model of a few MB runs a quarter slower on a core that did not run it last (measured with a 4 MB one), so idle
-    workers are a stack. There are as many workers as cores; a lease that comes while one of them still writes a reply
-    is taken up by whoever is done first.
+    A model of a few MB runs a quarter slower on a core that did not run it last (measured with a 4 MB one). Therefore
+    the idle workers are a stack. There are as many workers as cores. A lease that comes while all of them are busy, if
+    only with a reply, waits for the first one that is done.
 
     Args:
-        workers: How many.
-        work: Runs a lease and whatever waits after it.
+        workers: How many workers there are.
+        work: Runs a lease, and then whatever waits.
 
     Thread: any for every method.
     """
@@ -52,7 +52,7 @@ class Crew:
             thread.start()
 
     def stop(self, wait_s: float) -> None:
-        """End the workers; one that still computes after ``wait_s`` is left behind."""
+        """End the workers; leave behind those that still compute after ``wait_s``."""
         deadline = time.monotonic() + wait_s
         for mailbox in self._mailboxes:
             mailbox.put(None)
@@ -60,7 +60,7 @@ class Crew:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def run(self, lease: Lease) -> None:
-        """Have a lease run; returns at once."""
+        """Have a lease run by a worker. Returns at once."""
         with self._lock:
             if not self._idle:
                 self._waiting.append(lease)
@@ -74,7 +74,7 @@ class Crew:
         return tuple(thread.name for thread in self._threads)
 
     def ping(self, on_pong: Callable[[str], object]) -> None:
-        """Have every worker call ``on_pong`` with its name; for one that has a lease that is done here."""
+        """Have every idle worker call ``on_pong`` with its name; for a worker with a lease this method calls it."""
         with self._lock:
             idle = set(map(id, self._idle))
         for mailbox, name in zip(self._mailboxes, self.names, strict=True):

@@ -9,7 +9,7 @@ MAX_HANDLES = 1024  # of one connection; docs/protocol.md says so
 
 
 class Handle:
-    """An opened signature. ``row_bytes`` of a static one saves the hot path the arithmetic."""
+    """An opened signature. ``row_bytes`` spares the hot path some arithmetic; it is -1 for a signature with shapes."""
 
     __slots__ = ("last_used", "model", "number", "row_bytes", "spec", "version")
 
@@ -23,10 +23,10 @@ class Handle:
 
 
 class Handles:
-    """The handles of one connection, at most ``MAX_HANDLES`` of them; numbers are never used again.
+    """The handles of one connection, at most ``MAX_HANDLES`` of them. No number is used twice.
 
-    A signature that is opened again keeps its number while its tensors stay the same. Else it gets another one and the
-    old one is let go, as is the least recently used handle when there are too many.
+    A signature that is opened again keeps its number while its tensors stay the same. Otherwise it gets a new number
+    and the old handle is let go. When there are too many handles, the least recently used one is let go.
 
     Thread: one at a time.
     """
@@ -45,13 +45,13 @@ class Handles:
         Args:
             model: The model's name.
             spec: The signature, as it is served now.
-            version: The version that the client insists on; 0 for none.
+            version: The version that the client asked for; 0 = whichever serves.
             now: Monotonic seconds.
         """
         target = (model, spec.name, version)
         known = self._by_target.get(target)
         if known is not None and known.spec == spec:
-            known.spec = spec  # the scheduler compares by identity first
+            known.spec = spec  # the same object as the deployment has: the scheduler compares by identity first
             known.last_used = now
             return known
         if known is not None:

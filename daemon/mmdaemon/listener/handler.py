@@ -23,17 +23,17 @@ class AdminVerbs(Protocol):
     """What answers ADMIN frames."""
 
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
-        """Begin to answer; returns at once, ``reply`` may be called later and from another thread.
+        """Begin to answer, and return at once. ``reply`` may be called later, from another thread.
 
         Raises:
-            MmError: The verb or its arguments are refused.
+            MmError: The verb or its arguments cannot be used.
         """
 
 
 class Handler:
-    """Handles the frames of all peers; is where the replies of requests go.
+    """Handles the frames of all peers, and takes the replies to their requests.
 
-    Thread: ``on_frame`` by the thread that has the peer's turn; the rest by any.
+    Thread: ``on_frame`` and ``on_gone`` by the leader; the rest by any.
     """
 
     def __init__(self, dispatcher: Dispatcher, verbs: AdminVerbs, limits: FrameLimits, software: str) -> None:
@@ -42,7 +42,7 @@ class Handler:
         self._hello = message.hello(Hello(software, limits.max_meta_bytes, limits.max_payload_bytes))
 
     def on_frame(self, peer: Peer, frame: Frame, may_run: bool) -> Lease | None:
-        """Handle one frame; return a lease when this thread is to run it.
+        """Handle one frame; return a lease when the calling thread is to run it.
 
         Raises:
             RemoteWireError: The frame breaks the protocol.
@@ -58,7 +58,7 @@ class Handler:
         return None
 
     def on_gone(self, peer: Peer) -> None:
-        """Forget what a peer was waiting for; called by the thread that closed it."""
+        """Withdraw the requests of a peer that is gone."""
         for request in list(peer.pending.values()):
             self._dispatcher.withdraw(request)
         peer.pending.clear()
@@ -81,7 +81,9 @@ class Handler:
         try:
             handle = peer.handles.use(frame.handle, now)
             if request_id in peer.pending:
-                raise RequestError("BAD_REQUEST", f"request {request_id} is under way", "give each its own id")
+                raise RequestError(
+                    "BAD_REQUEST", f"request {request_id} is under way", "give each request an id of its own"
+                )
             rows, shapes = _measure(handle, frame)
             request = Request(
                 _ReplyToPeer(self, peer, frame.handle),
@@ -128,7 +130,7 @@ class Handler:
 
 
 class _ReplyToPeer:
-    """``ReplyTo`` of the requests of one peer's handle."""
+    """``ReplyTo`` for the requests on one handle of a peer."""
 
     __slots__ = ("_handle", "_handler", "_peer")
 
@@ -152,18 +154,20 @@ class _ReplyToPeer:
 
 
 def _measure(handle: Handle, frame: Frame) -> tuple[int, tuple[Shape, ...] | None]:
-    """Return the rows of a payload, and its shapes where the spec does not give them.
+    """Return the rows of a payload, and its shapes where they do not follow from the spec.
 
     Raises:
-        RequestError: ``BAD_TENSOR``: bytes or shapes that do not fit the spec.
-        RemoteWireError: ``BAD_FRAME``: shapes that cannot be read.
+        RequestError: ``BAD_TENSOR``: the bytes or the shapes do not fit the spec.
+        RemoteWireError: ``BAD_FRAME``: the shapes cannot be read.
     """
     spec, size = handle.spec, len(frame.payload)
     if not frame.flags & FLAG_SHAPED:
         if size == handle.row_bytes:
             return 1, None
         if handle.row_bytes < 0:
-            raise RequestError("BAD_TENSOR", "the inputs' shapes are free; expected them with the request, got none")
+            raise RequestError(
+                "BAD_TENSOR", "an input has a free dimension: expected the shapes with the request, got none"
+            )
         return rows_in(spec, size), None
     shapes = message.unpack_shapes(frame.meta, len(spec.inputs))
     expected = 0

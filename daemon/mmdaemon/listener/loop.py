@@ -1,8 +1,8 @@
-"""The request threads: one leads, the others run what takes a while.
+"""The request threads: the leader reads for all clients, the workers run long requests.
 
-The leader waits on the epoll, accepts, and reads for all clients. A request that can run at once and is expected to
-take less than ``_SHORT_US`` it runs itself; any other goes to the worker that ran last, whose core is still warm. Every
-thread writes its own replies. The leader never runs a long one, so it is always there to read
+The leader waits on the epoll, accepts, and reads. It runs a request itself if that can run at once and is expected to
+take less than ``_SHORT_US``. It hands any other to the worker that ran last, whose core is still warm. Every thread
+writes its own replies. The leader never runs a long request, so it is always free to read
 (docs/decisions/0001-leader-and-workers.md).
 """
 
@@ -29,11 +29,11 @@ from mmwire.frame import SEND_BUFFER_BYTES, FrameLimits
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EVENTS_A_WAIT = 64
-# A hand-over to another thread costs about this much: a wake-up, and the waits for the interpreter lock.
+# The cost of a hand-over to another thread: a wake-up, and the waits for the interpreter lock.
 _SHORT_US = 50.0
-_READS_A_TURN = 4  # then the others have theirs
+_READS_A_TURN = 4  # then the leader reads from the others
 _SWEEP_S = 1.0
-_SWEEPS_A_STALL = 8  # a client that stalls is dropped that much late at most
+_SWEEPS_A_STALL = 8  # so a client that stalls is dropped at most an eighth of stall_s late
 _STOP_S = 5.0
 _STOP_STEP_S = 0.05
 _LEADER = "mm-leader"
@@ -44,14 +44,14 @@ class Loop:
     """Accepts, reads, runs, replies.
 
     Args:
-        listening: Bound and listening, non-blocking.
-        dispatcher: Where requests are admitted and leases run.
-        handler: What each frame sets off.
-        limits: What a client may send in a frame.
-        workers: Threads that run what takes a while: as many as cores.
-        max_connections: Above it a client is refused with a typed error.
-        max_output_bytes: Of one client's unread replies; above it the client is not read from.
-        stall_s: A client in the middle of a frame, or with unread replies, that moves nothing for so long is dropped.
+        listening: The listening socket, non-blocking.
+        dispatcher: Admits requests and runs leases.
+        handler: Handles frames.
+        limits: How much a client may send in a frame.
+        workers: How many workers there are: as many as cores.
+        max_connections: How many clients may be connected; the next one is refused with an error.
+        max_output_bytes: Bytes of replies that a client may leave unread; above it nothing more is read from it.
+        stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Loop:
         self._is_working = False
         self._is_accepting = True
         self._is_stopping = threading.Event()
-        self._has_sweeping = threading.Event()  # an idle box is not woken to look at nobody
+        self._has_sweeping = threading.Event()  # without clients the sweep does not wake an idle box
         self._threads = [
             threading.Thread(target=self._run_leader, name=_LEADER, daemon=True),
             threading.Thread(target=self._sweep, name="mm-sweep", daemon=True),
         ]
 
     def start(self) -> None:
-        """Start to accept and serve."""
-        # Edge-triggered and never read: a write to it is one event.
+        """Start to accept and to serve."""
+        # Edge-triggered and never read: each write to it is one event.
         self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
         self._epoll.register(self._listening.fileno(), select.EPOLLIN)
         self._crew.start()
@@ -110,7 +110,7 @@ class Loop:
         return any(peer.has_output for peer in list(self._peers.values()))
 
     def start_drain(self) -> None:
-        """Stop accepting, and tell every client that new requests go elsewhere."""
+        """Accept no new client, and tell every client that this daemon takes no new requests."""
         self._is_accepting = False
         self._epoll.modify(self._listening.fileno(), 0)
         for peer in list(self._peers.values()):
@@ -127,9 +127,9 @@ class Loop:
         return (_LEADER, *self._crew.names)
 
     def ping(self, on_pong: Callable[[str], object]) -> None:
-        """Have every thread call ``on_pong`` with its name; one that computes answers for itself when it is done.
+        """Have every idle thread call ``on_pong`` with its name.
 
-        Until then its lease speaks for it, so ``on_pong`` is called here.
+        For a thread that computes this method calls it: the time limit of its lease watches that thread.
         """
         if self._is_working:
             on_pong(_LEADER)
@@ -139,7 +139,7 @@ class Loop:
         self._crew.ping(on_pong)
 
     def stop(self, wait: bool) -> None:
-        """Close every connection and end the threads; without ``wait`` one that still computes is left behind."""
+        """Close every connection and end the threads; without ``wait`` leave behind those that still compute."""
         self._is_stopping.set()
         self._has_sweeping.set()
         deadline = time.monotonic() + (_STOP_S if wait else 0)
@@ -164,7 +164,7 @@ class Loop:
                     log_bug("serving", error)
 
     def _lead_work(self, lease: Lease) -> None:
-        """Run what is short here, and have the rest run by a worker."""
+        """Run a short lease here, and have a worker run a long one."""
         self._is_working = True
         try:
             long = self._dispatcher.work(lease, _SHORT_US)
@@ -185,7 +185,7 @@ class Loop:
         return None
 
     def _on_peer(self, peer: Peer, events: int) -> Lease | None:
-        """Read what a client sent; return the first lease that came of it, the others wait in the dispatcher."""
+        """Read from a client; return the lease of its first request that can run. The others wait in the dispatcher."""
         lease: Lease | None = None
         try:
             if events & select.EPOLLOUT and not peer.on_writable():
@@ -216,12 +216,12 @@ class Loop:
             self._close(peer)
         except Exception as error:
             log_bug("serving a connection", error)
-            self._close(peer)  # and what was leased before is still run, or its instance would be lost
+            self._close(peer)  # a lease from before still runs, else its instance would be lost
         return lease
 
     def _accept(self) -> None:
         if not self._is_accepting:
-            self._epoll.modify(self._listening.fileno(), 0)  # a sweep under way may have armed it again
+            self._epoll.modify(self._listening.fileno(), 0)  # a sweep may have armed it again meanwhile
             return
         try:
             while True:
@@ -233,7 +233,7 @@ class Loop:
             return
         except OSError as error:
             if error.errno in _NO_DESCRIPTORS:
-                LOG.warning("no more descriptors for new connections: %s", os.strerror(error.errno))
+                LOG.warning("a new connection must wait until a descriptor is free: %s", os.strerror(error.errno))
                 self._epoll.modify(self._listening.fileno(), 0)  # until the next sweep
                 self._has_sweeping.set()
             elif error.errno != errno.ECONNABORTED:
@@ -244,8 +244,8 @@ class Loop:
         if len(self._peers) >= self._max_connections:
             error = CapacityError(
                 "TOO_MANY_CONNECTIONS",
-                f"{self._max_connections} clients are connected, which is the limit",
-                "close some, or raise limits.max_connections",
+                f"expected at most {self._max_connections} clients, got one more",
+                "close a client, or raise limits.max_connections",
             )
             peer.send((message.error(0, error).to_bytes(),))
             peer.close()
@@ -260,7 +260,7 @@ class Loop:
         self._handler.on_gone(peer)
 
     def _sweep(self) -> None:
-        """Drop clients that stall in the middle of something; keep the listening socket armed."""
+        """Drop clients that stall, and keep the listening socket armed."""
         pause_s = max(_SWEEP_S, self._stall_s / _SWEEPS_A_STALL)
         while not self._is_stopping.is_set():
             self._has_sweeping.wait()
@@ -270,7 +270,9 @@ class Loop:
             limit = time.monotonic() - self._stall_s
             for peer in list(self._peers.values()):
                 if peer.owes_progress and peer.last_progress < limit:
-                    LOG.info("client pid %d uid %d stalled for %g s: dropped", peer.pid, peer.uid, self._stall_s)
+                    LOG.info(
+                        "client pid %d uid %d moved nothing for %g s and is dropped", peer.pid, peer.uid, self._stall_s
+                    )
                     peer.hang_up()
             if self._is_accepting:
                 self._epoll.modify(self._listening.fileno(), select.EPOLLIN)

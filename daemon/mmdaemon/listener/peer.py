@@ -1,8 +1,8 @@
-"""One client's connection: its bytes in and out, without ever blocking on it.
+"""The connection of one client: its bytes in and out, without ever blocking on the client.
 
-Flow control: replies go out at once as far as the socket takes them; the rest waits in ``_out`` for EPOLLOUT. While
-more than ``max_output_bytes`` wait, nothing more is read from this client. Only the leader reads and closes; any thread
-may send.
+Flow control: a reply goes out at once, as far as the socket takes it. The rest waits in ``_out`` for EPOLLOUT. While
+more than ``max_output_bytes`` wait, the leader reads nothing more from this client. Only the leader reads and closes;
+any thread may send.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
 class Peer:
-    """The shell around one connection's protocol state.
+    """The shell around the protocol state of one connection.
 
     Args:
         sock: Connected, non-blocking.
-        epoll: Where it is registered.
-        limits: What it may send in a frame.
-        max_output_bytes: Above it the client is not read from.
+        epoll: Watches the socket.
+        limits: How much the client may send in a frame.
+        max_output_bytes: Bytes of replies that the client may leave unread; above it nothing more is read from it.
     """
 
     def __init__(self, sock: socket.socket, epoll: select.epoll, limits: FrameLimits, max_output_bytes: int) -> None:
@@ -58,16 +58,16 @@ class Peer:
         self._mask = _IN
 
     def register(self) -> None:
-        """Start to be watched for input."""
+        """Begin to be watched for input."""
         self._epoll.register(self.fd, self._mask)
 
     @property
     def owes_progress(self) -> bool:
-        """Whether this client is in the middle of something: no HELLO yet, a frame half sent, replies not read."""
+        """Whether the client must go on: its HELLO is missing, a frame is half sent, or replies are not read."""
         return bool(self._out) or self.wire.state is State.GREETING or not self.wire.is_between_frames
 
     def on_writable(self) -> bool:
-        """Send what waits; return False when that was the last and the connection is to be closed."""
+        """Send what waits; return False when nothing is left and the connection is to be closed."""
         self.last_progress = time.monotonic()
         with self._lock:
             self._flush()
@@ -75,7 +75,7 @@ class Peer:
             return not self._is_ending or bool(self._out)
 
     def receive(self) -> tuple[int, bool]:
-        """Read once into the protocol; return the bytes read, -1 for none yet, and whether there may be more.
+        """Read once; return the number of bytes (-1 when none are there) and whether there may be more.
 
         Raises:
             OSError: The connection broke.
@@ -91,7 +91,7 @@ class Peer:
         return count, count == len(room)
 
     def send_frame(self, frame: Frame) -> None:
-        """Send a frame, or keep it until the client reads; before HELLO and after the end it is dropped."""
+        """Send a frame, or keep it until the client reads. Before HELLO and after the end it is dropped."""
         parts = (frame.to_bytes(),)
         with self._lock:
             try:
@@ -101,12 +101,12 @@ class Peer:
             self._send(parts)
 
     def send(self, parts: Sequence[Any]) -> None:
-        """Send C-contiguous buffers one after the other, or keep what the socket does not take."""
+        """Send C-contiguous buffers one after the other; keep what the socket does not take."""
         with self._lock:
             self._send(parts)
 
     def end(self) -> bool:
-        """Read nothing more; return False when nothing is left to send either and it is to be closed."""
+        """Read nothing more; return False when nothing is left to send and the connection is to be closed."""
         with self._lock:
             self._is_ending = True
             self._arm()
@@ -140,7 +140,7 @@ class Peer:
             if sent is None:
                 return
             if parts:
-                self.last_progress = time.monotonic()  # its time to read begins now
+                self.last_progress = time.monotonic()  # the time that the client has to read begins now
         for part in parts:
             view = memoryview(part)
             if view.nbytes:
@@ -149,7 +149,7 @@ class Peer:
         self._arm()
 
     def _send_now(self, parts: Sequence[Any]) -> tuple[int | None, list[Any]]:
-        """Send what the socket takes; return the byte count (None: broken) and what is left."""
+        """Send what the socket takes; return the number of bytes (None: the connection broke) and what is left."""
         try:
             if len(parts) == 1:
                 data = parts[0]
@@ -192,7 +192,7 @@ class Peer:
             self._shut_down()
 
     def _arm(self) -> None:
-        """Watch for what is wanted now; on the hot path nothing has changed and nothing is called."""
+        """Have the epoll watch for what is wanted now. On the hot path that has not changed, and nothing is called."""
         mask = _OUT if self._out else 0
         if not self._is_ending and self._out_bytes <= self._max_output_bytes:
             mask |= _IN

@@ -1,4 +1,4 @@
-"""The journal's two doors: entries with fields through its socket, plain lines with priorities through stderr.
+"""The two ways into the journal: entries with fields through its socket, lines with priorities through stderr.
 
 Source: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/, sd-daemon(3), systemd.exec(5) on JOURNAL_STREAM.
 """
@@ -19,7 +19,7 @@ _IDENTIFIER = "mmdaemon"
 
 
 def leads_to_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
-    """Return whether a descriptor is the stream that systemd connected to the journal, not one put in its place."""
+    """Return whether a descriptor still is the stream that systemd connected to the journal."""
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(descriptor)
@@ -29,12 +29,12 @@ def leads_to_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
 
 
 def priority(level: int) -> int:
-    """Return the priority of a logging level; one between two counts as the lower."""
+    """Return the priority of a logging level; a level between two of them counts as the lower one."""
     return next((number for least, number in _PRIORITIES if level >= least), _DEBUG)
 
 
 def entry(fields: Mapping[str, object]) -> bytes:
-    """Return fields as the journal's socket takes them: ``NAME=text``, with its length where the text has lines."""
+    """Return fields in the journal's format: ``NAME=text``, or with its length where the text has several lines."""
     parts: list[bytes] = []
     for name, value in fields.items():
         text = str(value).encode(errors="backslashreplace")
@@ -46,7 +46,7 @@ def entry(fields: Mapping[str, object]) -> bytes:
 
 
 class PriorityFormatter(logging.Formatter):
-    """Puts ``<N>`` in front of every line, which the journal takes off."""
+    """Puts ``<N>`` in front of every line. The journal reads that as the priority and removes it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines."""
@@ -59,9 +59,9 @@ class JournalHandler(logging.Handler):
 
     Args:
         address: The journal's socket.
-        otherwise: Takes what the socket does not: too large, too many, no journal.
+        otherwise: Takes the entries that the socket does not take: too large, too many, or no journal.
 
-    Thread: any; waits for nobody, unless it has to take the other way.
+    Thread: any. Waits for nobody, unless it has to use ``otherwise``.
     """
 
     def __init__(self, address: Path, otherwise: logging.Handler) -> None:

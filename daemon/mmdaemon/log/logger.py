@@ -1,6 +1,7 @@
-"""The log: one line an event, readable in a terminal and in the journal.
+"""The log: one line for each event, in a terminal or in the journal.
 
-Under systemd it goes to the journal with fields (``log/journal.py``), else to stderr with the time.
+Under systemd the entries go to the journal, with fields (``log/journal.py``). Otherwise they go to stderr, with the
+time.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def set_up_log(level: str) -> None:
 
 
 def log_handler(environment: Mapping[str, str], journal: Path = JOURNAL_SOCKET) -> logging.Handler:
-    """Return what writes the log: fields for the journal, priorities where only stderr leads there, else the time."""
+    """Return what writes the log: fields for the journal, priorities where only stderr leads to it, else the time."""
     stream = logging.StreamHandler(sys.stderr)
     if not leads_to_journal(stream.stream.fileno(), environment):
         stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
@@ -44,7 +45,7 @@ def log_handler(environment: Mapping[str, str], journal: Path = JOURNAL_SOCKET) 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a thread works on, for code that is not told its name: a runtime loads a file, whosever it is."""
+    """The model that a thread works on, for code that is not told: a runtime loads a file, whichever model it is."""
 
     model: str = ""
     version: int = 0
@@ -58,7 +59,7 @@ _subject: ContextVar[Subject] = ContextVar("subject", default=Subject())  # noqa
 
 @contextmanager
 def working_on(model: str, version: int) -> Iterator[None]:
-    """Let ``subject`` return this in the block, in this thread."""
+    """Have ``subject`` return this model in the block, in this thread."""
     token = _subject.set(Subject(model, version))
     try:
         yield
@@ -67,7 +68,7 @@ def working_on(model: str, version: int) -> Iterator[None]:
 
 
 def subject() -> Subject:
-    """Return what this thread works on."""
+    """Return the model that this thread works on."""
     return _subject.get()
 
 
@@ -78,14 +79,14 @@ def about(
     error: BaseException | None = None,
     signature: str = "",
 ) -> dict[str, dict[str, object]]:
-    """Return the ``extra`` of a log line: what it is about, as fields of the journal.
+    """Return the ``extra`` of a log line: what the line is about, as fields of the journal.
 
     Args:
-        model: Its name: MODEL.
+        model: The name of the model: MODEL.
         version: Its version: VERSION.
-        request: The caller's number of it: REQUEST.
-        error: What went wrong, by its code: ERROR_CODE.
-        signature: Which of the model's: SIGNATURE.
+        request: The caller's number of the request: REQUEST.
+        error: The error, by its code: ERROR_CODE.
+        signature: The signature of the model: SIGNATURE.
     """
     fields: dict[str, object] = {}
     if model:
@@ -109,6 +110,6 @@ def log_bug(
     request: int | None = None,
     signature: str = "",
 ) -> None:
-    """Log a bug of ours with its traceback; the only place where one is printed."""
+    """Log a bug in the daemon with its traceback. Nothing else prints a traceback."""
     extra = about(model, version, request, error, signature)
     LOG.error("bug while %s; please report it", doing, exc_info=error, extra=extra)

@@ -1,4 +1,4 @@
-"""The ADMIN verbs: what ``mmctl`` asks the daemon. ``VERBS`` is the table."""
+"""The ADMIN verbs, which ``mmctl`` uses. ``VERBS`` is the table."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mmwire.message import Reply
 
 
 class Control:
-    """Answers the verbs from the registry and the dispatcher; changes go through the reconciler.
+    """Answers the verbs from the registry and the dispatcher. Changes go through the reconciler.
 
     Args:
         reconciler: Guards the registry; loads and unloads.
-        registry: What is known.
-        dispatcher: What runs.
+        registry: Knows the models.
+        dispatcher: Knows what runs.
         identity: What ``status`` says of the daemon besides counts.
 
-    Thread: any. Nothing here blocks: what takes time is answered later.
+    Thread: any. Nothing here blocks: a verb that takes time is answered later.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Control:
         answer(self, arguments, deadline, reply)
 
     def ls(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Give every model."""
+        """List every model."""
         with self._reconciler.monitor:
             models = [self._registry.document(name) for name in self._registry.names()]
         reply({"models": models})
@@ -75,7 +75,7 @@ class Control:
         reply(document)
 
     def ps(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Give what runs: instances, processes of their own, queues and use, by model."""
+        """Give what runs, by model: instances, processes of their own, queues and use."""
         models: list[dict[str, Any]] = []
         at_work = self._dispatcher.at_work()
         with self._dispatcher.scheduler() as scheduler:
@@ -104,7 +104,7 @@ class Control:
         reply({"models": sorted(models, key=lambda model: str(model["name"])), "workers": workers})
 
     def status(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Give the daemon's own state."""
+        """Give the state of the daemon itself."""
         with self._reconciler.monitor:
             counts, reason = self._registry.counts(), self._reconciler.trouble
         now = time.monotonic()
@@ -129,18 +129,18 @@ class Control:
         reply(document)
 
     def wait(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Answer once a model serves, or cannot."""
+        """Answer once a model serves, or cannot be served."""
         name = _text(arguments, "model")
         version = arguments.get("version") or 0
         if not isinstance(version, int) or version < 0:
-            raise RequestError("BAD_REQUEST", f"'version': expected a positive integer, got {version!r}")
+            raise RequestError("BAD_REQUEST", f"'version': expected a positive whole number, got {version!r}")
         sha256 = arguments.get("sha256") or ""
         if not isinstance(sha256, str):
             raise RequestError("BAD_REQUEST", f"'sha256': expected text, got {sha256!r}")
         self._reconciler.wait_for(name, version, sha256.lower(), deadline, reply)
 
     def load(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
-        """Serve what was unloaded or try again what was refused; answer as ``wait``."""
+        """Serve a model that was unloaded, or try one again that was refused; then answer like ``wait``."""
         name = _text(arguments, "model")
         self._reconciler.load(name)
         self._reconciler.wait_for(name, 0, "", deadline, reply)

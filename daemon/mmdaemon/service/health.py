@@ -1,7 +1,7 @@
-"""Whether the daemon does its work: every invocation ends in its time, every loop answers.
+"""The health of the daemon: whether every invocation ends in time, and every thread answers.
 
-A thread that computes is judged by its invocation, which its model's ``max_run_s`` limits; one that waits must answer a
-ping. The reconciler needs none: it looks at the folder of its own accord.
+A thread that computes is judged by its invocation, which the ``max_run_s`` of its model limits. A thread that waits
+must answer a ping. The reconciler needs no ping: it looks at the folder by itself.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mmdaemon.dispatch.lease import Lease
 from mmdaemon.log.logger import LOG, about
 from mmwire.errors import InferenceError
 
-CHECK_S = 30.0  # between two checks where nobody watches the daemon
-_DISK_S = 60.0  # a slow SD card may keep a look at the folder waiting for this long
+CHECK_S = 30.0  # between two checks, where systemd does not watch the daemon
+_DISK_S = 60.0  # a look at the folder may take this long on a slow SD card
 
 
 class Listener(Protocol):
@@ -34,7 +34,7 @@ class Listener(Protocol):
         """The names of the threads that answer pings."""
 
     def ping(self, on_pong: Callable[[str], object]) -> None:
-        """Have every thread call ``on_pong`` with its name; for one that computes that is done at once."""
+        """Have every thread call ``on_pong`` with its name. For a thread that computes this is done at once."""
 
 
 class Looker(Protocol):
@@ -46,18 +46,18 @@ class Looker(Protocol):
 
     @property
     def next_look(self) -> float:
-        """When it means to look again, at the latest, in monotonic seconds."""
+        """When it will look again at the latest, in monotonic seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that does not go as it should.
+    """Something that goes wrong.
 
     Attributes:
         what: One clause for people.
-        since: In monotonic seconds.
-        is_fatal: Whether a restart of the daemon is the only way out.
-        lease: What computes for too long, None if that is not what is wrong.
+        since: Since when, in monotonic seconds.
+        is_fatal: Whether only a restart of the daemon helps.
+        lease: The lease that takes too long, if that is the trouble.
     """
 
     what: str
@@ -74,14 +74,14 @@ class Trouble:
 
 
 class Health:
-    """Finds what hangs, says so once, and gives a hung request its answer.
+    """Finds what hangs, logs it once, and answers a request that hangs.
 
     Args:
         listener: Serves requests.
         dispatcher: Knows what is being computed.
         looker: Looks at the folder.
-        interval_s: Between two checks; a loop that lets two of them pass without an answer hangs.
-        max_run_s: Longest that one invocation may take of a model that does not say otherwise.
+        interval_s: Seconds between two checks. A thread that answers no ping for twice as long hangs.
+        max_run_s: Seconds that one invocation may take, for models that set no limit of their own.
 
     Thread: ``check`` and ``next_check`` the main one; ``troubles`` any.
     """
@@ -98,7 +98,7 @@ class Health:
         self._told: dict[Hashable, Trouble] = {}
 
     def check(self, now: float) -> bool:
-        """Ping the loops, say what is new; return whether the daemon can go on without a restart."""
+        """Ping the threads and log what is new; return whether the daemon can go on without a restart."""
         for name in self._listener.answering:
             self._asked.setdefault(name, now)
         self._listener.ping(lambda name: self._asked.pop(name, None))
@@ -110,12 +110,12 @@ class Health:
                     found[key] = replace(trouble, is_fatal=False)
         for key, trouble in self._told.items():
             if key not in found:
-                LOG.info("no longer so: %s", trouble.what, extra=_about(trouble))
+                LOG.info("this is over: %s", trouble.what, extra=_about(trouble))
         self._told = found
         return not any(trouble.is_fatal for trouble in found.values())
 
     def _tell(self, trouble: Trouble, now: float) -> None:
-        """Log something new, and answer the request that hangs."""
+        """Log a new trouble, and answer the request that hangs."""
         error = None
         if trouble.lease is not None:
             error = InferenceError("RUN_TOO_LONG", trouble.what, "raise max_run_s for this model if it needs longer")
@@ -124,7 +124,7 @@ class Health:
             self._dispatcher.give_up(trouble.lease, error)
 
     def next_check(self, now: float) -> float:
-        """Return when to check again: at the next interval, or when an invocation will have taken too long."""
+        """Return when to check again: after the interval, or when an invocation passes its limit."""
         with self._dispatcher.scheduler() as scheduler:
             serving = [lane.deployment for lane in scheduler.lanes.values() if lane.deployment is not None]
         due = now + min([self._interval_s, self.max_run_s, *map(self._limit_s, serving)])
@@ -136,7 +136,7 @@ class Health:
         return list(self._find(now).values())
 
     def _find(self, now: float) -> dict[Hashable, Trouble]:
-        """Return what is wrong now; what was wrong before as it was told then."""
+        """Return what is wrong now; for a trouble that was logged before, that trouble."""
         told = self._told
         return {key: told.get(key, trouble) for key, trouble in self._symptoms(now)}
 
@@ -153,7 +153,7 @@ class Health:
             yield "listener", Trouble("a thread of the listener has ended", now)
         if not self._looker.is_alive:
             yield "looker", Trouble("mm-models has ended", now)
-        elif now - self._looker.next_look >= _DISK_S:  # what serves goes on serving: nothing that a restart mends
+        elif now - self._looker.next_look >= _DISK_S:  # models that serve go on, and a restart would not help
             yield "look", Trouble("the look at the model folder does not end", self._looker.next_look, is_fatal=False)
 
     def _limit_s(self, deployment: Deployment) -> float:

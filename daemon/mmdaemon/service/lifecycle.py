@@ -21,16 +21,16 @@ from mmdaemon.service.health import Health
 from mmdaemon.service.notify import Notifier
 from mmwire.errors import EXIT_OK, EXIT_REFUSED, CapacityError, ConfigError
 
-_CHECK = signal.SIGUSR1  # from the daemon to itself: a model with a shorter limit serves, check sooner
+_CHECK = signal.SIGUSR1  # the daemon sends it to itself when a model with a shorter limit serves: check sooner
 _TIME_IS_UP = signal.SIGALRM
 _LEAST_S = 1e-3  # 0 would stop the timer
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, _CHECK, _TIME_IS_UP)
-_STATUS_S = 2.0  # between two looks whether it is stopped before it was ready
+_STATUS_S = 2.0  # before READY: seconds between two looks whether the daemon stops
 _DRAIN_STEP_S = 0.01
 
 
 class Parts(Protocol):
-    """The app, as far as its life is concerned."""
+    """The parts of the app that its life needs."""
 
     reconciler: Reconciler
     registry: Registry
@@ -42,21 +42,21 @@ class Parts(Protocol):
         """Start everything but the listener, and take a first look at the folder."""
 
     def apply(self, config: Config) -> None:
-        """Take up what may change while serving."""
+        """Apply the keys that may change while the daemon serves."""
 
     def close(self, wait: bool) -> None:
-        """Stop everything; without ``wait`` whatever still runs is left behind."""
+        """Stop everything; without ``wait`` leave behind what still runs."""
 
 
 class Lifecycle:
-    """Runs an app until it is told to stop.
+    """Runs an app until a signal stops it.
 
     Args:
         app: Built, not started.
-        config: What it was built from.
+        config: The configuration that it was built from.
         reread: Reads the configuration again.
         notifier: Tells systemd.
-        has_watchdog: Whether systemd wants to hear that all is well, and restarts the daemon when it is not.
+        has_watchdog: Whether systemd watches the daemon, and restarts it when it falls silent.
 
     Thread: the main one, with ``SIGNALS`` blocked before any other thread was started.
     """
@@ -79,7 +79,7 @@ class Lifecycle:
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
         self._app.start()
-        # Only after a first look: a request for a model that is on its way must be told so, not that there is none.
+        # Only after the first look: until then the daemon would say of a model that is on its way that there is none.
         self._app.loop.start()
         LOG.info("serving on %s, models from %s", self._config.paths.socket, self._config.paths.models)
         threading.Thread(target=self._announce, name="mm-status", daemon=True).start()
@@ -92,18 +92,18 @@ class Lifecycle:
                 return self._drain(signal.Signals(received).name)
 
     def _check_health(self) -> None:
-        """Look for what hangs, tell systemd, and set when to look again."""
+        """Look for what hangs, tell systemd, and decide when to look again."""
         now = time.monotonic()
         is_healthy = self._app.health.check(now)
         if self._has_watchdog and is_healthy:
             self._notifier.watchdog()
         elif self._has_watchdog:
-            LOG.error("systemd is asked to restart the service")
+            LOG.error("the daemon asks systemd to restart the service")
             self._notifier.trigger_watchdog()
         self._next_check = self._app.health.next_check(now)
 
     def _announce(self) -> None:
-        """Say READY once every model of the first look serves or is known not to; then keep the status line true."""
+        """Say READY once the first look is decided: every model serves or cannot. Then keep the status line current."""
         reconciler = self._app.reconciler
         while not reconciler.wait_decided(_STATUS_S):
             if reconciler.is_stopping:
@@ -111,7 +111,7 @@ class Lifecycle:
         status = self._status()
         self._notifier.ready(status)
         LOG.info("ready: %s", status)
-        gc.freeze()  # what a start made stays: no later collection looks at it again
+        gc.freeze()  # what the start made stays, so no later collection need look at it
         gc.enable()
         looks = 0
         while not reconciler.is_stopping:
@@ -129,10 +129,10 @@ class Lifecycle:
         with self._app.reconciler.monitor:
             counts = self._app.registry.counts()
         listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        return f"{listed or 'no model'}"
+        return listed or "no model"
 
     def _reload(self) -> None:
-        """Read the configuration again and rescan; a bad one is refused and the old one kept."""
+        """Read the configuration again and rescan. Refuse one with a mistake and keep the old one."""
         self._notifier.reloading()
         try:
             config = self._reread()
@@ -150,7 +150,7 @@ class Lifecycle:
         self._notifier.ready(self._counts())
 
     def _drain(self, why: str) -> int:
-        """Answer what was accepted, refuse the rest; a second signal or the deadline cuts it short."""
+        """Answer the requests that were accepted and refuse the rest, until a second signal or the deadline."""
         app = self._app
         LOG.info("%s: draining", why)
         self._notifier.stopping()
@@ -163,7 +163,7 @@ class Lifecycle:
             received = _wait_for((signal.SIGTERM, signal.SIGINT, _TIME_IS_UP), _DRAIN_STEP_S)
             if received != _TIME_IS_UP or time.monotonic() > deadline:
                 why = "drain took too long" if received == _TIME_IS_UP else "second signal"
-                LOG.warning("%s: requests are left unanswered", why)
+                LOG.warning("%s: some requests stay unanswered", why)
                 answered = False
                 break
         with app.dispatcher.scheduler() as scheduler:
@@ -177,9 +177,14 @@ class Lifecycle:
 
 
 def _wait_for(signals: Sequence[signal.Signals], timeout_s: float) -> int:
-    """Return the signal that came; ``_TIME_IS_UP``, which must be among them, at the end of the time or earlier.
+    """Return the signal that came. At the end of the time, or earlier, that is ``_TIME_IS_UP``.
 
-    Not sigtimedwait: where SIGCONT interrupts it after its time, CPython 3.11 returns a number that nobody sent.
+    This does not use sigtimedwait: where SIGCONT interrupts that after its time, CPython 3.11 returns a number that
+    nobody sent.
+
+    Args:
+        signals: The signals to wait for, ``_TIME_IS_UP`` among them.
+        timeout_s: How long to wait.
     """
     signal.setitimer(signal.ITIMER_REAL, max(timeout_s, _LEAST_S))
     return signal.sigwaitinfo(signals).si_signo

@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon is: sd_notify(3), through systemd-python where it is installed."""
+"""Tells systemd how the daemon is: sd_notify(3), through systemd-python where that is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmdaemon.log.logger import LOG
 
 
 class Notifier:
-    """Sends states to systemd; does nothing where nobody listens.
+    """Sends states to systemd. Without systemd it does nothing.
 
     Thread: any.
     """
@@ -23,7 +23,7 @@ class Notifier:
         if not address:
             return
         try:
-            # The repository's own folder systemd/ makes a bare ``import systemd`` succeed.
+            # A bare ``import systemd`` would succeed with the folder systemd/ of the repository.
             from systemd import daemon
         except ImportError:
             self._address = "\0" + address[1:] if address.startswith("@") else address
@@ -32,27 +32,27 @@ class Notifier:
             self._send = daemon.notify
 
     def ready(self, status: str) -> None:
-        """Say that it serves; also the end of a reload."""
+        """Say that the daemon serves; also at the end of a reload."""
         self._tell(f"READY=1\nSTATUS={status}")
 
     def status(self, status: str) -> None:
-        """Say one line for people."""
+        """Set the status line, for people."""
         self._tell(f"STATUS={status}")
 
     def reloading(self) -> None:
-        """Say that the configuration is read again."""
+        """Say that the daemon reads its configuration again."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that it is on its way out."""
+        """Say that the daemon is about to stop."""
         self._tell("STOPPING=1\nSTATUS=draining")
 
     def watchdog(self) -> None:
-        """Say that it is alive."""
+        """Say that the daemon is well."""
         self._tell("WATCHDOG=1")
 
     def trigger_watchdog(self) -> None:
-        """Ask for what systemd does when it hears nothing: a restart, as the unit says."""
+        """Ask for what systemd does when it hears nothing: a restart, if the unit says so."""
         self._tell("WATCHDOG=trigger")
 
     def _tell(self, state: str) -> None:
@@ -60,7 +60,7 @@ class Notifier:
             self._send(state)
         except OSError as error:
             if not self._complained:
-                LOG.warning("cannot tell systemd: %s", error)
+                LOG.warning("systemd cannot be told how the daemon is: %s", error)
                 self._complained = True
 
     def _datagram(self, state: str) -> None:
@@ -69,7 +69,7 @@ class Notifier:
 
 
 def watchdog_interval_s(environment: Mapping[str, str]) -> float | None:
-    """Return how often to say ``watchdog``: half of what systemd waits; None when it does not.
+    """Return how often to say ``watchdog``: half of the time that systemd waits; None when it does not watch.
 
     Source: sd_watchdog_enabled(3).
     """

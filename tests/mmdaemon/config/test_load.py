@@ -55,7 +55,7 @@ def test_zero_means_what_the_box_has(base: dict[str, str]) -> None:
         ("[models]\nrescan_s = nan\n", "expected 0.1 to 86400, got nan"),
         ('[socket]\nmode = "rw"\n', "expected octal permissions like 0660, got 'rw'"),
         ('[service]\nlog_level = "loud"\n', "expected one of debug, info, warning, error, got 'loud'"),
-        ('[paths]\nstore = ""\n', "expected a path, got nothing"),
+        ('[paths]\nstore = ""\n', "expected a path, got an empty text"),
         ("[limits\n", "is not TOML"),
     ],
 )

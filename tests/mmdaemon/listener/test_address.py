@@ -78,10 +78,10 @@ def test_a_live_socket_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_is_no_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_socket_is_left_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "s"
     path.mkdir() if kind == "folder" else path.write_text("precious")
-    with pytest.raises(ConfigError, match="is no socket"):
+    with pytest.raises(ConfigError, match="is not a socket"):
         open_socket(path, "0660", "")
     assert path.is_dir() if kind == "folder" else path.read_text() == "precious"
 
@@ -122,8 +122,8 @@ except ConfigError as error:
     ("kind", "listens", "count", "says"),
     [
         (socket.SOCK_STREAM, True, "1", "got"),
-        (socket.SOCK_STREAM, False, "1", "no listening Unix stream socket"),
-        (socket.SOCK_DGRAM, False, "1", "no listening Unix stream socket"),
+        (socket.SOCK_STREAM, False, "1", "not a listening Unix stream socket"),
+        (socket.SOCK_DGRAM, False, "1", "not a listening Unix stream socket"),
         (socket.SOCK_STREAM, True, "2", "expected one socket from systemd, got 2"),
     ],
 )

@@ -149,7 +149,7 @@ def test_a_run_that_takes_too_long_is_named_once_and_its_caller_gets_an_answer(l
     assert document["since"].startswith("20")
     world.end_run()
     assert world.health.check(world.now + MAX_RUN_S + 3), "it ended after all"
-    assert log.records[-1].getMessage() == "no longer so: kws version 3 computes longer than 60 s"
+    assert log.records[-1].getMessage() == "this is over: kws version 3 computes longer than 60 s"
 
 
 def test_a_model_in_a_process_of_its_own_is_interrupted_and_the_daemon_goes_on() -> None:

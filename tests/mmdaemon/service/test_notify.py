@@ -79,7 +79,9 @@ def test_a_lost_systemd_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureF
     with caplog.at_level("WARNING", "mmdaemon"):
         notifier.watchdog()
         notifier.watchdog()
-    assert [record.message for record in caplog.records] == ["cannot tell systemd: [Errno 2] No such file or directory"]
+    assert [record.message for record in caplog.records] == [
+        "systemd cannot be told how the daemon is: [Errno 2] No such file or directory"
+    ]
 
 
 @pytest.mark.parametrize(
