@@ -10,7 +10,7 @@ from typing import Any
 from mmdaemon.config.schema import Config
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.handler import Handler
-from mmdaemon.listener.loop import Loop
+from mmdaemon.listener.loop import ClientLimits, Loop
 from mmdaemon.model_path import MIB, ModelPath
 from mmdaemon.service.control import Control
 from mmdaemon.service.health import Health
@@ -55,18 +55,12 @@ def build_request_path(
         identity: What ``mmctl status`` says of the daemon besides counts; ``software`` is sent in HELLO too.
         check_s: Seconds between two looks at the daemon's own health.
     """
-    limits = FrameLimits(max_payload_bytes=config.limits.max_request_mb * MIB)
+    given = config.limits
+    frame = FrameLimits(max_payload_bytes=given.max_request_mb * MIB)
+    limits = ClientLimits(frame, given.max_connections, given.max_output_mb * MIB, given.client_stall_s)
     control = Control(models.reconciler, models.registry, dispatcher, identity)
-    loop = Loop(
-        listening,
-        dispatcher,
-        Handler(dispatcher, control, limits, identity["software"]),
-        limits,
-        config.limits.cores,
-        config.limits.max_connections,
-        config.limits.max_output_mb * MIB,
-        config.limits.client_stall_s,
-    )
-    health = Health(loop, dispatcher, models.reconciler, check_s, config.limits.max_run_s)
+    handler = Handler(dispatcher, control, frame, identity["software"])
+    loop = Loop(listening, dispatcher, handler, limits, given.cores)
+    health = Health(loop, dispatcher, models.reconciler, check_s, given.max_run_s)
     control.report_on(health)
     return RequestPath(dispatcher, loop, health)

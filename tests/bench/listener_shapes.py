@@ -23,7 +23,7 @@ from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.dispatch.lease import Lease
 from mmdaemon.listener.handler import Handler
-from mmdaemon.listener.loop import Loop
+from mmdaemon.listener.loop import ClientLimits, Loop
 from mmdaemon.listener.peer import Peer
 from mmwire import message
 from mmwire.connection import Connection, Role
@@ -35,6 +35,7 @@ ROW = TensorSpec("x", "int8", (-1, 640))
 SPEC = SignatureSpec("serving_default", (ROW,), (TensorSpec("y", "int8", (-1, 640)),))
 _ZEROS = memoryview(bytes(640))
 CORES = 2
+CLIENTS = ClientLimits(FrameLimits(), 256, 1 << 23, 30.0)
 
 
 class FakeAnswer:
@@ -73,7 +74,7 @@ def leader_and_workers(listening: socket.socket) -> Callable[[], None]:
     dispatcher = _dispatcher()
     listening.setblocking(False)
     handler = Handler(dispatcher, NoVerbs(), FrameLimits(), "bench")
-    loop = Loop(listening, dispatcher, handler, FrameLimits(), CORES, 256, 1 << 23, 30.0)
+    loop = Loop(listening, dispatcher, handler, CLIENTS, CORES)
     dispatcher.start(loop.wake)
     loop.start()
 
@@ -99,11 +100,8 @@ def reader_and_workers(listening: socket.socket) -> Callable[[], None]:
         listening,
         dispatcher,
         HandingOver(dispatcher, NoVerbs(), FrameLimits(), "bench"),
-        FrameLimits(),
+        CLIENTS,
         1,
-        256,
-        1 << 23,
-        30.0,
     )
     work = threading.Semaphore(0)
     is_stopping = threading.Event()

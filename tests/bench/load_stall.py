@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 from tests.bench.lean import LeanClient
-from tests.bench.listener_shapes import FakeControl
+from tests.bench.listener_shapes import NoVerbs
 from tests.bench.models import make
 
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.handler import Handler
-from mmdaemon.listener.loop import Loop
+from mmdaemon.listener.loop import ClientLimits, Loop
 from mmdaemon.runtime.interface import Traits
 from mmdaemon.runtime.tflite.litert import LiteRt
 from mmwire.frame import FrameLimits
@@ -81,12 +81,9 @@ def main() -> None:
         loop = Loop(
             listening,
             dispatcher,
-            Handler(dispatcher, FakeControl(), FrameLimits(), "bench"),
-            FrameLimits(),
+            Handler(dispatcher, NoVerbs(), FrameLimits(), "bench"),
+            ClientLimits(FrameLimits(), 8, 1 << 23, 30.0),
             2,
-            8,
-            1 << 23,
-            30.0,
         )
         dispatcher.start(loop.wake)
         loop.start()

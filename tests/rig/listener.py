@@ -12,7 +12,7 @@ from typing import Any
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.listener.handler import Handler
-from mmdaemon.listener.loop import Loop
+from mmdaemon.listener.loop import ClientLimits, Loop
 from mmwire import message
 from mmwire.connection import Connection, Role
 from mmwire.frame import Frame, FrameLimits, FrameType
@@ -195,7 +195,8 @@ def rig(
         listening.listen(128)
         listening.setblocking(False)
         handler = Handler(dispatcher, NoVerbs(), limits, "test")
-        loop = Loop(listening, dispatcher, handler, limits, cores, max_connections, max_output_bytes, stall_s)
+        clients = ClientLimits(limits, max_connections, max_output_bytes, stall_s)
+        loop = Loop(listening, dispatcher, handler, clients, cores)
         dispatcher.start(loop.wake)
         loop.start()
         made = Rig(path, dispatcher, loop, gate)

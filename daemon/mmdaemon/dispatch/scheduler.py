@@ -16,17 +16,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from mmdaemon.dispatch import supply
 from mmdaemon.dispatch.backlog import Backlog
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.lane import Lane
 from mmdaemon.dispatch.lease import Lease
 from mmdaemon.dispatch.refusal import draining, queue_full, too_late, unknown
 from mmdaemon.dispatch.request import Request
+from mmdaemon.dispatch.supply import Supply, SupplyEffects
 from mmwire.errors import MmError
 
 
-class Effects(supply.Effects, Protocol):
+class Effects(SupplyEffects, Protocol):
     """What the scheduler asks for. It calls these under the monitor: implementations only note it."""
 
     def wake(self) -> None:
@@ -57,7 +57,7 @@ class Scheduler:
         self.max_queue = max_queue
         self._max_queued_bytes = max_queued_bytes
         self._effects = effects
-        self._supply = supply.Supply(effects)
+        self._supply = Supply(effects)
         self._held: Lane | None = None  # rule 4
 
     def lane(self, name: str) -> Lane:

@@ -15,7 +15,7 @@ _PAUSE_S = 1.0
 _PAUSE_MOST_S = 60.0
 
 
-class Effects(Protocol):
+class SupplyEffects(Protocol):
     """What is asked for, under the monitor: implementations only note it."""
 
     def grow(self, deployment: Deployment) -> None:
@@ -31,7 +31,7 @@ class Supply:
     Thread: under the dispatcher's monitor only.
     """
 
-    def __init__(self, effects: Effects) -> None:
+    def __init__(self, effects: SupplyEffects) -> None:
         self._effects = effects
 
     def grow(self, deployment: Deployment) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.dispatch.lease import Lease
@@ -40,6 +41,23 @@ _LEADER = "mm-leader"
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What clients may take.
+
+    Attributes:
+        frame: How much a client may send in a frame.
+        connections: How many clients may be connected; the next one is refused with an error.
+        output_bytes: Bytes of replies that a client may leave unread; above it nothing more is read from it.
+        stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
+    """
+
+    frame: FrameLimits
+    connections: int
+    output_bytes: int
+    stall_s: float
+
+
 class Loop:
     """Accepts, reads, runs, replies.
 
@@ -47,11 +65,8 @@ class Loop:
         listening: The listening socket, non-blocking.
         dispatcher: Admits requests and runs leases.
         handler: Handles frames.
-        limits: How much a client may send in a frame.
+        limits: What clients may take.
         workers: How many workers there are: as many as cores.
-        max_connections: How many clients may be connected; the next one is refused with an error.
-        max_output_bytes: Bytes of replies that a client may leave unread; above it nothing more is read from it.
-        stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
     """
 
     def __init__(
@@ -59,19 +74,13 @@ class Loop:
         listening: socket.socket,
         dispatcher: Dispatcher,
         handler: Handler,
-        limits: FrameLimits,
+        limits: ClientLimits,
         workers: int,
-        max_connections: int,
-        max_output_bytes: int,
-        stall_s: float,
     ) -> None:
         self._listening = listening
         self._dispatcher = dispatcher
         self._handler = handler
         self._limits = limits
-        self._max_connections = max_connections
-        self._max_output_bytes = max_output_bytes
-        self._stall_s = stall_s
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._crew = Crew(workers, dispatcher.work)
@@ -240,11 +249,11 @@ class Loop:
                 raise
 
     def _welcome(self, sock: socket.socket) -> None:
-        peer = Peer(sock, self._epoll, self._limits, self._max_output_bytes)
-        if len(self._peers) >= self._max_connections:
+        peer = Peer(sock, self._epoll, self._limits.frame, self._limits.output_bytes)
+        if len(self._peers) >= self._limits.connections:
             error = CapacityError(
                 "TOO_MANY_CONNECTIONS",
-                f"expected at most {self._max_connections} clients, got one more",
+                f"expected at most {self._limits.connections} clients, got one more",
                 "close a client, or raise limits.max_connections",
             )
             peer.send((message.error(0, error).to_bytes(),))
@@ -261,17 +270,20 @@ class Loop:
 
     def _sweep(self) -> None:
         """Drop clients that stall, and keep the listening socket armed."""
-        pause_s = max(_SWEEP_S, self._stall_s / _SWEEPS_A_STALL)
+        pause_s = max(_SWEEP_S, self._limits.stall_s / _SWEEPS_A_STALL)
         while not self._is_stopping.is_set():
             self._has_sweeping.wait()
             if self._is_stopping.wait(pause_s):
                 return
             self._has_sweeping.clear()
-            limit = time.monotonic() - self._stall_s
+            limit = time.monotonic() - self._limits.stall_s
             for peer in list(self._peers.values()):
                 if peer.owes_progress and peer.last_progress < limit:
                     LOG.info(
-                        "client pid %d uid %d moved nothing for %g s and is dropped", peer.pid, peer.uid, self._stall_s
+                        "client pid %d uid %d moved nothing for %g s and is dropped",
+                        peer.pid,
+                        peer.uid,
+                        self._limits.stall_s,
                     )
                     peer.hang_up()
             if self._is_accepting:
