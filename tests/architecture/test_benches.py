@@ -1,0 +1,15 @@
+"""Benches are run by hand; here they are only imported, so that a name that moved is noticed."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+BENCHES = sorted(path.stem for path in (Path(__file__).parents[1] / "bench").glob("*.py") if path.stem != "__main__")
+
+
+@pytest.mark.parametrize("bench", BENCHES)
+def test_a_bench_finds_what_it_imports(bench: str) -> None:
+    assert importlib.import_module(f"tests.bench.{bench}")
