@@ -26,8 +26,9 @@ SOURCES = {
 ARROWS: dict[str, set[str]] = {
     "mmwire": set(),
     "mmclient": set(),
+    "mmclient.pixels": set(),
     "mmclient.cli": {"mmclient", "mmclient.cli.input", "mmclient.cli.output"},
-    "mmclient.cli.input": {"mmclient"},
+    "mmclient.cli.input": {"mmclient", "mmclient.pixels"},
     "mmclient.cli.output": {"mmclient", "mmclient.cli.input"},  # a row is called by its file's name
     "mmconvert": set(),
     # the request path
@@ -135,6 +136,8 @@ MMCONVERT_ARROWS: dict[str, set[str]] = {
 ARROWS |= {
     f"mmconvert.{layer}": {f"mmconvert.{target}" for target in targets} for layer, targets in MMCONVERT_ARROWS.items()
 }
+# Calibration must see the pixels that mmctl will send: one reader for both.
+ARROWS["mmconvert.calibration"] |= {"mmclient.pixels"}
 # The wiring may import everything of mmdaemon; beside itself nobody imports it.
 WIRING = {"mmdaemon.app", "mmdaemon.model_path", "mmdaemon.request_path", "mmdaemon.__main__"}
 # State is plain data: these modules start no thread, read no clock, touch no file and write no log.
@@ -165,12 +168,13 @@ WORLDLY = {"threading", "time", "socket", "select", "os", "logging", "subprocess
 OUTSIDE: dict[str, set[str]] = {
     "mmclient": {"numpy"},
     "mmclient.cli": {"click", "tqdm"},
-    "mmclient.cli.input": {"numpy", "PIL"},
+    "mmclient.cli.input": {"numpy"},
+    "mmclient.pixels": {"numpy", "PIL"},
     "mmclient.cli.output": {"numpy", "click"},
     "mmconvert.backends.litert": {"numpy", "ai_edge_litert", "flatbuffers", "litert_quantizer"},
     "mmconvert.backends.tensorflow": {"tensorflow", "keras", "tf_keras", "h5py"},
     **{f"mmconvert.{layer}": {"numpy"} for layer in ("feed", "parity", "search", "stages")},
-    "mmconvert.calibration": {"numpy", "PIL"},
+    "mmconvert.calibration": {"numpy"},
     "mmconvert.cli": {"click"},
     "mmconvert.progress": {"tqdm"},
     "mmdaemon.__main__": {"click"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mmclient.cli.input import image
+from mmclient import pixels
 from mmclient.cli.main import VERBS, command
 from mmwire.errors import CODES
 
@@ -31,5 +31,5 @@ def test_every_verb_and_flag_is_there(verb: str) -> None:
 
 
 def test_every_kind_of_file_is_there() -> None:
-    for suffix in (*image.SUFFIXES, ".npy", ".npz", ".json", ".csv", ".wav", ".jsonl"):
+    for suffix in (*pixels.SUFFIXES, ".npy", ".npz", ".json", ".csv", ".wav", ".jsonl"):
         assert f"`{suffix}`" in PAGE

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmclient.pixels import MODES, SUFFIXES, as_dtype, read_pixels, require_reader
 from mmconvert.calibration.row import spread
 from mmconvert.feed import Array
 from mmconvert.source.signature import UNKNOWN, Signature, describe_shape
-from mmwire.errors import ClientError, ConvertError
-from mmwire.installation import install_hint
+from mmwire.errors import ConvertError, RequestError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 MAX_IMAGES = 1024
 _SHOWN = 12
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_STEPS_OF_16_BITS = 257  # 65535 / 255: the 16-bit values for one 8-bit value
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -80,13 +72,10 @@ def read_images(paths: list[Path], signature: Signature) -> Array:
         ConvertError: ``CALIBRATION_INVALID``: the input does not take images, or a file cannot be read as one.
         ClientError: ``USAGE``: Pillow is not installed.
     """
-    try:
-        import PIL  # noqa: F401
-    except ImportError:
-        raise ClientError("USAGE", "reading images needs Pillow", install_hint("images", sys.prefix)) from None
+    require_reader()
     tensor = signature.inputs[0]
     shape = tensor.row_shape
-    if len(shape) != 3 or UNKNOWN in shape or shape[2] not in _MODES:
+    if len(shape) != 3 or UNKNOWN in shape or shape[2] not in MODES:
         raise ConvertError(
             "CALIBRATION_INVALID",
             f"a folder of images cannot feed input {tensor.describe()}: expected [?, height, width, 1, 3 or 4],"
@@ -94,39 +83,13 @@ def read_images(paths: list[Path], signature: Signature) -> Array:
             "give the rows as .npz",
         )
     height, width, channels = shape
-    rows = np.stack([_read(path, (width, height), _MODES[channels]) for path in paths])
-    rows = rows.reshape(len(paths), height, width, channels)
-    if tensor.is_float:
-        return rows.astype(np.float32) / np.float32(255)
-    return (rows.astype(np.int16) - 128).astype(np.int8) if tensor.dtype == "int8" else rows
+    rows = np.stack([_read(path, height, width, channels) for path in paths])
+    dtype = "float32" if tensor.is_float else "int8" if tensor.dtype == "int8" else "uint8"
+    return as_dtype(rows.reshape(len(paths), height, width, channels), dtype)
 
 
-def _read(path: Path, size: tuple[int, int], mode: str) -> Array:
-    from PIL import Image, ImageOps
-
+def _read(path: Path, height: int, width: int, channels: int) -> Array:
     try:
-        with Image.open(path) as file:
-            image = _to_8_bits(ImageOps.exif_transpose(file), path, is_png=file.format == "PNG").convert(mode)
-            return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConvertError("CALIBRATION_INVALID", f"{path} cannot be read as an image: {error}") from None
-
-
-def _to_8_bits(image: Image, path: Path, is_png: bool) -> Image:
-    """Return the image with 8 bits a channel: Pillow's own conversion clips grey of 16 bits instead of scaling it.
-
-    Raises:
-        ConvertError: ``CALIBRATION_INVALID``: the depth of the values is not known.
-    """
-    import PIL.Image
-
-    if image.mode in ("I", "F") and not is_png:
-        raise ConvertError(
-            "CALIBRATION_INVALID",
-            f"{path} has 32 bits for each channel: expected 8 or 16",
-            "save it as a PNG of 8 or 16 bits, or give the rows as .npz",
-        )
-    if image.mode != "I" and not image.mode.startswith("I;16"):
-        return image
-    values = np.asarray(image).astype(np.uint32)
-    return PIL.Image.fromarray(((values + _STEPS_OF_16_BITS // 2) // _STEPS_OF_16_BITS).astype(np.uint8))
+        return read_pixels(str(path), height, width, channels)
+    except RequestError as error:
+        raise ConvertError("CALIBRATION_INVALID", error.message, error.hint) from None

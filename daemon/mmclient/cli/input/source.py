@@ -14,6 +14,7 @@ from mmclient.array import Array
 from mmclient.cli.input import array_file, image, sound, text_file
 from mmclient.cli.input.feed import Block, Feed
 from mmclient.encode import assign, encode_tensor
+from mmclient.pixels import SUFFIXES as IMAGE_SUFFIXES
 from mmwire.errors import RequestError
 from mmwire.message import Opened
 from mmwire.tensor import SignatureSpec, TensorSpec, shape_mismatch
@@ -70,7 +71,7 @@ def _each_file(given: Sequence[str], spec: SignatureSpec) -> Iterator[tuple[str,
             yield name, path
             continue
         try:
-            images = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in image.SUFFIXES)
+            images = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
         except OSError as error:
             raise RequestError("BAD_INPUT", f"{path} cannot be read: {error.strerror}") from None
         if not images:
@@ -99,7 +100,7 @@ def _read(path: str, tensors: dict[str, TensorSpec], opened: Opened, as_image: b
         raise RequestError("BAD_INPUT", f"{path} cannot be read: No such file or directory")
     if path == _STDIN:
         value: Any = text_file.parse_json(_read_stdin(), "stdin")
-    elif suffix in image.SUFFIXES:
+    elif suffix in IMAGE_SUFFIXES:
         tensor = _only(tensors, path)
         layout = image.layout_of(tensor, opened, is_asked=as_image)
         return [(tensor, Block(path, 1, lambda: image.read(path, layout, tensor, opened)))]
