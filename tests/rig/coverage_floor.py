@@ -17,12 +17,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ("tests/mmwire", "tests/mmdaemon")
-# Percent of the branches, and of the statements, that these tests must reach. 95 is the goal; no floor ever sinks.
+# Percent of the branches, and of the statements, that these tests must reach. No floor ever sinks.
 FLOORS = {
     "daemon/mmwire": 95,
-    "daemon/mmdaemon/dispatch": 94,
+    "daemon/mmdaemon/dispatch": 95,
     "daemon/mmdaemon/store": 95,
-    "daemon/mmdaemon/loader": 88,
+    "daemon/mmdaemon/loader": 95,
     "daemon/mmdaemon/registry": 95,
 }
 

@@ -279,3 +279,35 @@ def test_every_row_begins_an_invocation_of_its_own() -> None:
     world.dispatcher.work(lease)
     assert all(invoked >= began for invoked in lease_began) and len(lease_began) == 2
     assert lease.started >= began, "how long the whole took is still known"
+
+
+def test_giving_up_a_request_survives_a_reply_that_breaks(caplog: pytest.LogCaptureFixture) -> None:
+    class Breaks(Replies):
+        def on_error(self, request: Request, error: MmError) -> None:
+            raise OSError("the connection is in a strange state")
+
+    world = World(FakeInstance())
+    lease = world.submit(world.request(Breaks()))
+    world.dispatcher.give_up(lease, InferenceError("RUN_TOO_LONG", "it hangs"))
+    assert lease.request.is_gone
+    assert "giving up a request" in caplog.text
+
+
+def test_an_instance_that_cannot_be_had_leaves_the_deployment_as_it_is() -> None:
+    world = World(FakeInstance(), cores=2)
+    replies = Replies()
+    lease = world.submit(world.request(replies, 1))
+    world.submit(world.request(replies, 2), may_run=False)
+    assert world.grown == [world.deployment] and world.deployment.growing == 1
+    world.dispatcher.on_grown(world.deployment, InferenceError("INFERENCE_FAILED", "no memory"))
+    assert (world.deployment.growing, world.deployment.instances) == (0, 1)
+    world.dispatcher.work(lease)
+    assert replies.answers == [(1, 1), (2, 1)]
+
+
+def test_an_idle_instance_that_is_lost_is_leased_to_nobody() -> None:
+    world, replies = World(FakeInstance()), Replies()
+    world.dispatcher.on_lost(world.instance)
+    assert (world.deployment.idle, world.deployment.instances) == ([], 0)
+    assert world.submit(world.request(replies)) is None
+    assert world.grown == [world.deployment], "another one is asked for"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,6 +26,8 @@ from mmdaemon.store.store import Store
 from mmdaemon.store.trial import TrialResult
 from mmwire.tensor import SignatureSpec, TensorSpec
 from rig import tiny_tflite as tiny
+
+REFUSED = Policy("auto", False, False, False, False)  # of SavedModels
 
 
 class Loaded:
@@ -75,10 +77,15 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Start]]:
     (tmp_path / "models").mkdir()
     with ThreadPoolExecutor(1) as executor:
 
-        def make(runtime: Runtime, max_model_bytes: int = 1 << 30, trial: Check | None = None) -> Start:
-            policy = Policy("auto", False, False, False, False)
+        def make(
+            runtime: Runtime,
+            max_model_bytes: int = 1 << 30,
+            trial: Check | None = None,
+            policy: Policy = REFUSED,
+            runtimes: Mapping[Way, Runtime] | None = None,
+        ) -> Start:
             door = Door(Store(layout), never, lambda: policy, max_model_bytes)
-            box = Box(2, "cpu", {Way.THREAD: runtime})
+            box = Box(2, "cpu", runtimes or {Way.THREAD: runtime})
             return Start(door, Arrivals(door, trial or passes, Instances(executor), box))
 
         yield make
@@ -164,3 +171,47 @@ def test_the_last_words_of_a_trial_that_died_come_along(tmp_path: Path, start: C
     result = start(CountingRuntime(), trial=dies).bring_up(source, 1)
     assert isinstance(result, Refused) and result.detail == "terminate called: bad tensor"
     assert (result.error.code, len(result.sha256)) == ("MODEL_CRASHED", 64)
+
+
+def test_bytes_that_the_store_lost_are_copied_again(tmp_path: Path, start: Callable[..., Start]) -> None:
+    (tmp_path / "models" / "a.tflite").write_bytes(tiny.add_constant(1))
+    [source] = scan(tmp_path / "models").sources["a"]
+    arrivals = start(CountingRuntime())
+    first = arrivals.bring_up(source, 1)
+    assert isinstance(first, Arrived)
+    (tmp_path / "store/blobs" / first.sha256).unlink()
+    again = arrivals.bring_up(source, 1)
+    assert isinstance(again, Arrived) and again.sha256 == first.sha256
+    assert (tmp_path / "store/blobs" / first.sha256).exists()
+    lost = StoredSource(1, source)
+    (tmp_path / "store/blobs" / first.sha256).unlink()
+    refused = arrivals.bring_up(lost, 1)
+    assert isinstance(refused, Refused) and refused.error.code == "STORE_FAILED", "there is nothing to copy from"
+
+
+def test_a_saved_model_is_loaded_by_tensorflow_without_a_trial(tmp_path: Path, start: Callable[..., Start]) -> None:
+    def no_trial(blob: OpenBlob, threads: int) -> TrialResult:
+        raise AssertionError("only TFLite models are tried")
+
+    class HasFacts(Loaded):
+        facts: ClassVar = {"state": "none", "labels": ["ant", "bee"]}
+
+    class TensorFlow(CountingRuntime):
+        name = "tensorflow"
+
+        def load(self, path: str, threads: int, traits: Any) -> Any:
+            assert threads == 2, "all cores"
+            return HasFacts(self.signatures)
+
+    folder = tmp_path / "models" / "saved"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"a graph")
+    [source] = scan(tmp_path / "models").sources["saved"]
+    policy = Policy("always", False, True, False, False)
+    runtimes = {Way.THREAD: CountingRuntime(), Way.TENSORFLOW: TensorFlow()}
+    arrivals = start(runtimes[Way.THREAD], trial=no_trial, policy=policy, runtimes=runtimes)
+    result = arrivals.bring_up(source, 1)
+    assert isinstance(result, Arrived)
+    assert (result.facts.runtime, result.facts.labels) == ("tensorflow", ["ant", "bee"])
+    assert (result.deployment.cost, result.deployment.max_instances, result.deployment.is_on_demand) == (2, 1, True)
+    assert runtimes[Way.THREAD].loads == 0

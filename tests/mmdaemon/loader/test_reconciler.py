@@ -1,9 +1,10 @@
-"""The reconciler's looks, taken one by one: its thread is never started, and loads end when the test says so."""
+"""The reconciler's looks, most of them taken one by one without its thread; loads end when the test says so."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ LIMIT_S = 20.0
 class Later(Executor):
     """Runs what it was given when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: threading.Event) -> None:
+        self._asked = asked
         self.tasks: list[Callable[[], None]] = []
         self.futures: list[Future[Any]] = []
 
@@ -44,6 +46,7 @@ class Later(Executor):
         future: Future[Any] = Future()
         self.futures.append(future)
         self.tasks.append(lambda: future.set_result(task(*arguments)))
+        self._asked.set()
         return future
 
     def run(self) -> None:
@@ -108,7 +111,9 @@ class World:
         self.store = FakeStore()
         self.registry = Registry("fake")
         self.dispatcher = Dispatcher(2, 10, 1_000, lambda *_: None, lambda _: None)
-        self.loads = Later()
+        self.asked = threading.Event()  # something is to be loaded
+        self.revived = threading.Event()
+        self.loads = Later(self.asked)
         self.answers: list[dict[str, Any] | MmError] = []
         swap = Swap(self.dispatcher, self.registry, lambda _: None)
         loads = Loads(self.loads, FakeArrivals(self.store))
@@ -254,3 +259,119 @@ def test_a_load_that_the_end_of_the_daemon_cancels_is_no_bug(world: World, monke
     world.step()
     assert world.loads.futures.pop().cancel()
     assert not bugs
+
+
+@pytest.fixture
+def running(world: World) -> Iterator[World]:
+    """A world whose reconciler has its own thread, as the daemon's has."""
+    world.reconciler.start(world.revived.set)
+    yield world
+    world.reconciler.stop()
+
+
+def look_again(world: World) -> None:
+    """Wait for a look that begins after this."""
+    seen = world.reconciler.wait_look(-1)
+    world.reconciler.on_hint()
+    assert world.reconciler.wait_look(seen) > seen
+
+
+def test_its_thread_looks_when_it_is_told_to_and_ends_when_it_is_told_to(running: World) -> None:
+    reconciler = running.reconciler
+    assert reconciler.wait_look(0) > 0
+    running.put("a")
+    reconciler.on_hint(running.folder / "a.tflite", renamed=True)
+    assert running.asked.wait(LIMIT_S), "the file is brought up"
+    assert not reconciler.wait_decided(0.0)
+    running.loads.run()
+    assert reconciler.wait_decided(LIMIT_S) and running.serving("a") == 1
+    look_again(running)
+    assert running.revived.is_set(), "with every look but the first"
+    assert reconciler.is_alive and not reconciler.is_stopping
+    reconciler.stop()
+    reconciler.stop()
+    assert not reconciler.is_alive and reconciler.is_stopping
+    assert reconciler.wait_look(1_000_000) > 0, "nobody waits for a look that never comes"
+
+
+def test_another_pace_is_taken_up_at_once(running: World) -> None:
+    (running.folder / "a.tflite").write_bytes(tiny.add_constant(1)[:100])  # not whole: settles for a minute
+    look_again(running)
+    assert not running.asked.is_set()
+    running.reconciler.set_pace(Pace(10.0, 0.0, 0.0, 3.0))
+    assert running.asked.wait(LIMIT_S)
+
+
+def test_an_unloaded_name_is_brought_up_again_when_it_is_asked_for(world: World) -> None:
+    world.put("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    world.reconciler.unload("a", world.answers.append)
+    world.step()
+    world.step()
+    assert not world.loads.tasks and not world.serving("a")
+    world.reconciler.load("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("a")
+
+
+def test_a_look_that_shows_a_bug_is_not_the_last(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def has_a_bug(_: Path) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    world.put("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "scan", has_a_bug)
+        world.step()
+    assert "bug while looking at the model folder" in caplog.text
+    world.reconciler.on_hint()
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("a") == 1
+
+
+def test_a_bug_while_writing_down_keeps_no_answer_back(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def has_a_bug() -> None:
+        raise ZeroDivisionError("a bug")
+
+    world.store.during_write = has_a_bug
+    world.put("a")
+    world.wait("a")
+    world.step()
+    world.loads.run()
+    world.step()
+    assert len(world.answers) == 1
+    assert "bug while writing down" in caplog.text
+
+
+def test_trouble_with_the_whole_folder_is_told_once_and_its_end_too(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world.put("a")
+    world.step()
+    world.loads.run()
+    world.step()
+
+    def told() -> list[str]:
+        found = [record.getMessage() for record in caplog.records if "model folder" in record.getMessage()]
+        caplog.clear()
+        return found
+
+    kept = (world.folder / "a.tflite").rename(world.folder.parent / "kept.tflite")
+    for expected in (["it is empty"], []):
+        world.reconciler.on_hint()
+        world.step()
+        assert [text.partition(": ")[2].partition(";")[0] for text in told()] == expected
+    assert world.reconciler.trouble and world.serving("a") == 1
+    kept.rename(world.folder / "a.tflite")
+    world.reconciler.on_hint()
+    world.step()
+    assert [text.endswith("is back") for text in told()] == [True]
+    assert world.reconciler.trouble == ""
