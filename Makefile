@@ -1,4 +1,4 @@
-# Every target sets up what it needs: `make demo` and `make test` both work in a fresh clone.
+# Each target sets up what it needs: `make demo` and `make test` both work in a fresh clone.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -13,7 +13,7 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 PYTHONS ?= 3.10 3.11 3.12 3.13
 APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
-# Not all of it: the converter's environment, which its owner made, lies in convert/ beside these.
+# Not the whole folder: convert/ beside these is the converter's environment, which the owner of the box made.
 OURS     = $(addprefix $(DESTDIR)$(APP)/,bin include lib lib64 share pyvenv.cfg)
 COMMANDS := mmdaemon mmctl
 space   := $(subst ,, )
@@ -23,10 +23,10 @@ PINNED  := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CU
 
 .PHONY: setup constraints demo test coverage test-soak test-systemd test-release test-pythons test-runtimes docs check format bench bench-tensorflow bench-converter install uninstall deb release clean help
 
-help:            ## this list
+help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-setup: $(STAMP)  ## the environment in .venv: the product (editable), its extras, the tools
+setup: $(STAMP)  ## make the environment in .venv: the product (editable), its extras, the tools
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # Run it with Python 3.11 on x86-64, as CI does: pip resolves for the Python and the machine that run it. Then read the
 # difference, run the tests and commit it.
-constraints:     ## constraints.txt anew, with the newest releases that pyproject.toml allows
+constraints:     ## write constraints.txt anew, with the newest releases that pyproject.toml allows
 	$(PYTHON) -m venv .venvs/constraints
 	.venvs/constraints/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip pip-tools
 	CUSTOM_COMPILE_COMMAND='make constraints' .venvs/constraints/bin/pip-compile --quiet --upgrade --strip-extras \
@@ -48,28 +48,28 @@ constraints:     ## constraints.txt anew, with the newest releases that pyprojec
 demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real digits
 	@$(BIN)/python docs/demo/demo.py
 
-test: $(STAMP)   ## all tests (under about 8 minutes on 2 cores)
+test: $(STAMP)   ## run all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
-coverage: $(STAMP)  ## the floor of branch coverage under the core: the wire, dispatch, the store, the loader
+coverage: $(STAMP)  ## measure branch coverage of the core (wire, dispatch, store, loader) and hold it to its floor
 	$(BIN)/python -m tests.rig.coverage_floor
 
-test-soak: $(STAMP)  ## the long ones: fuzzing and swaps under load
+test-soak: $(STAMP)  ## run the long tests: fuzzing, and swaps under load
 	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
 
-test-systemd: $(STAMP)  ## the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
+test-systemd: $(STAMP)  ## test the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
 	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
 
-test-release: $(STAMP)  ## make release in a scratch repository: everything is built, nothing is pushed
+test-release: $(STAMP)  ## try make release in a scratch repository: it builds everything and pushes nothing
 	MM_RELEASE=1 $(BIN)/python -m pytest --timeout 900 tests/release
 
-test-pythons: $(STAMP)  ## the daemon's tests under every Python of $(PYTHONS) that is installed, without TensorFlow
+test-pythons: $(STAMP)  ## run the daemon's tests under each Python of $(PYTHONS) that is installed, without TensorFlow
 	$(BIN)/python -m tests.rig.environments pythons $(PYTHONS)
 
-test-runtimes: $(STAMP)  ## the runtime's contract with tflite-runtime, in an environment of its own
+test-runtimes: $(STAMP)  ## test the runtime's contract with tflite-runtime, in an environment of its own
 	$(BIN)/python -m tests.rig.environments runtimes
 
-docs: $(DOCS)/.installed  ## these pages as a site that needs no network: build/site
+docs: $(DOCS)/.installed  ## build these pages as a site that needs no network: build/site
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 	@echo 'read it with: python3 -m http.server --directory build/site'
 
@@ -80,7 +80,7 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 	  $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
 	@touch $@
 
-check: $(STAMP)  ## lint, format, types; writes nothing
+check: $(STAMP)  ## check lint, format and types; write nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -89,16 +89,16 @@ format: $(STAMP) ## write what `check` would ask for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## one run, one table: what the daemon costs over a bare socket and a bare interpreter
+bench: $(STAMP)  ## measure what the daemon costs over a bare socket and a bare interpreter: one run, one table
 	$(BIN)/python -m tests.bench
 
-bench-tensorflow: $(STAMP)  ## SavedModels through the daemon beside the same calls in a plain TensorFlow process
+bench-tensorflow: $(STAMP)  ## measure SavedModels through the daemon beside the same calls in a plain TensorFlow process
 	PYTHONPATH=tests $(BIN)/python -m tests.bench.full_tensorflow
 
-bench-converter: $(STAMP)  ## what the search finds on four real models, beside every single recipe
+bench-converter: $(STAMP)  ## show what the search finds on four real models, beside every single recipe
 	PYTHONPATH=tests $(BIN)/python -m tests.bench.converter
 
-install:         ## the service for this box: a Python environment of its own, the units, /etc/mmdaemon (root)
+install:         ## install the service on this box: a Python environment of its own, the units, /etc/mmdaemon (root)
 	rm -rf $(OURS)
 	$(SYSTEM_PYTHON) -m venv --without-pip $(DESTDIR)$(APP)
 	$(PINNED) $(PYTHON) -m pip --python $(DESTDIR)$(APP)/bin/python install --quiet --disable-pip-version-check \
@@ -125,7 +125,7 @@ ifeq ($(DESTDIR),)
 	systemctl restart mmdaemon.socket mmdaemon.service
 endif
 
-uninstall:       ## what install put there; models, store and configuration stay (root)
+uninstall:       ## remove what install put there; models, store and configuration stay (root)
 ifeq ($(DESTDIR),)
 	-systemctl disable --now mmdaemon.service mmdaemon.socket
 endif
@@ -142,10 +142,10 @@ ifeq ($(DESTDIR),)
 	systemctl daemon-reload
 endif
 
-deb:             ## a Debian package for boxes with this machine's Python and architecture: dist/mmdaemon_VERSION_ARCH.deb
+deb:             ## build a Debian package for boxes with this machine's Python and architecture: dist/mmdaemon_VERSION_ARCH.deb
 	systemd/deb/build.sh $(SYSTEM_PYTHON)
 
-release: $(STAMP)  ## VERSION=X.Y.Z: check, commit, build wheel, sdist, deb and SBOM, tag; pushes nothing (docs/releasing.md)
+release: $(STAMP)  ## release VERSION=X.Y.Z: check, commit, build wheel, sdist, deb and SBOM, tag; push nothing (docs/releasing.md)
 	$(BIN)/python docs/release/make.py $(if $(CHECKED),--checked) '$(VERSION)'
 
 clean:           ## remove what the other targets made

@@ -2,7 +2,7 @@
 # Builds the Debian package; called by `make deb`. Usage: build.sh PYTHON_OF_THE_BOX
 #
 # The package carries its Python environment (numpy, LiteRT, Pillow, no TensorFlow), because boxes have no network and no
-# compiler; so it fits one minor version of Python and one architecture, and says so in Depends.
+# compiler. So it fits one minor version of Python and one architecture, and Depends says which.
 set -eu
 box_python=$1
 here=$(dirname "$0")

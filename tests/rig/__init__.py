@@ -1,1 +1,1 @@
-"""What several folders of tests share: real daemons and boxes, models to serve, stand-ins for the other side."""
+"""Shared by several folders of tests: real daemons and boxes, models to serve, stand-ins for the other side."""

@@ -78,7 +78,7 @@ def interpreter(version: str) -> str | None:
 
 
 def pythons(versions: Iterable[str]) -> dict[str, str]:
-    """Run the daemon's tests under each of some Pythons; return version -> what came of it."""
+    """Run the daemon's tests under each of some Pythons; return the result by version."""
     results = {}
     for version in versions:
         python = interpreter(version)

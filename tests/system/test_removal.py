@@ -1,4 +1,4 @@
-"""What is left when the product is taken away. The last file: nothing is installed after it."""
+"""Removal leaves data and nothing else. These tests run last: nothing is installed after them."""
 
 from __future__ import annotations
 
