@@ -1,5 +1,5 @@
 """Running models: the ``Runtime`` protocol (``interface``) and its implementations, one family a folder.
 
-Owns: everything that knows numpy, LiteRT, tflite-runtime or TensorFlow; mapping their exceptions.
-Never: sockets, queues, which version serves.
+Owns: everything that knows numpy, LiteRT, tflite-runtime or TensorFlow; the mapping of their exceptions.
+Never: sockets, queues, the decision which version serves.
 """

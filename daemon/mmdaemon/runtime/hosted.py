@@ -1,4 +1,4 @@
-"""Loading one model in a process of its own: what the executor's child calls by name; see ``executor.child.Opener``."""
+"""Loads one model in a process of its own. ``isolation.child`` calls these functions by name; see its ``Opener``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
-    """Load a ``.tflite`` file with this box's runtime, as a trial found that it should be. The device does not matter.
+    """Load a ``.tflite`` file with the runtime of this box, with the traits that a trial found. The device is ignored.
 
     Raises:
         MmError: ``MODEL_INVALID``: the runtime refuses the file.
@@ -27,10 +27,10 @@ def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tup
 
 
 def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
-    """Load a SavedModel folder with TensorFlow, run it, choose how, and find out what a trial finds out of a file.
+    """Load a SavedModel folder with TensorFlow, run it, choose how to run it, and find the facts that a trial finds.
 
     Raises:
-        MmError: ``MODEL_INVALID``: it cannot be loaded, cannot be served, or does not answer a plain input;
+        MmError: ``MODEL_INVALID``: it cannot be loaded or served, or does not answer a plain input.
             ``CONFIG_INVALID``: there is no such device.
     """
     facts = Facts()
@@ -43,7 +43,7 @@ def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tu
         if function.takes_batches and function.spec.is_static:
             function.batch = rows_a_call(function.compute, function.spec)
         choose_compiler(function)
-    facts.run(instance)  # as it runs from now on
+    facts.run(instance)  # now as it will run for requests
     default = next(iter(instance.functions.values()))
     return instance, facts.as_dict(instance, default.batch, instance.state, []) | {
         "device": instance.device,
@@ -53,7 +53,7 @@ def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tu
 
 
 def _traced(instance: SavedModelInstance) -> list[str]:
-    """Return what was traced, for people: ``serving_default(x: float32[rows,28,28])``. No other shape ever is."""
+    """Return the traces, for people: ``serving_default(x: float32[rows,28,28])``. No request makes another one."""
     texts: list[str] = []
     for name, spec in instance.signatures.items():
         for shapes in instance.traced[name]:

@@ -1,4 +1,4 @@
-"""What a runtime is to the rest of the daemon: load a file, run bytes, close. No numpy in sight."""
+"""A runtime, as the rest of the daemon sees it: it loads a file, runs bytes, and closes. No numpy here."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Outputs:
     """The outputs of one run, in spec order.
 
     Attributes:
-        tensors: One an output, each with all its rows: C-contiguous memory with ``nbytes``, which stays as it is
-            until its last reference is gone.
-        shapes: Given only when they do not follow from the spec and the number of rows.
+        tensors: One for each output, with all its rows: C-contiguous memory with ``nbytes``, which nobody changes
+            while a reference to it exists.
+        shapes: The shapes, when they do not follow from the spec and the number of rows.
     """
 
     tensors: Sequence[Any]
@@ -26,11 +26,11 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a probe found out about a model that its file does not tell.
+    """What a trial found out about a model that its file does not tell.
 
     Attributes:
-        batch: Rows that one invocation may carry with gain; 1 = rows are run one by one.
-        state: How the model remembers, and so how it is brought back to its beginning.
+        batch: Rows that gain from running together; 1 = rows run one by one.
+        state: Where the model keeps state, and therefore how that is reset.
     """
 
     batch: int = 1
@@ -38,7 +38,7 @@ class Traits:
 
 
 class Instance(Protocol):
-    """One loaded model, ready to run. Leased to one thread at a time; never shared."""
+    """One loaded model, ready to run. One thread at a time leases it."""
 
     @property
     def signatures(self) -> Mapping[str, SignatureSpec]:
@@ -60,19 +60,19 @@ class Instance(Protocol):
 
         Args:
             signature: A key of ``signatures``.
-            payload: Exactly the bytes that the spec asks for; the caller has checked.
+            payload: Exactly the bytes that the spec asks for; the caller checks that.
             rows: How many rows the payload holds; 1 for a signature without rows.
             shapes: The inputs' shapes, for a signature that is not static.
-            go_on: Called between invocations; raises when nobody waits for the answer any more.
+            go_on: Called between invocations; it raises when nobody waits for the answer any more.
 
         Raises:
             MmError: ``INFERENCE_FAILED``, or whatever ``go_on`` raised.
 
-        Thread: the one that holds the lease. State of the model is as after loading for every row.
+        Thread: the one that holds the lease. Before every row the state of the model is as it was after loading.
         """
 
     def interrupt(self) -> bool:
-        """End what it computes now, and itself with it; return whether it can.
+        """End the run under way, and the instance with it; return whether that is possible.
 
         Thread: any.
         """
@@ -86,32 +86,32 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """The distribution's name, as ``mmctl status`` shows it."""
+        """The name of the distribution, as ``mmctl status`` shows it."""
 
     @property
     def version(self) -> str:
-        """The distribution's version; part of the key of a trial result."""
+        """The version of the distribution; part of the key of a trial result."""
 
     @property
     def caution(self) -> str:
-        """What the one who chose it should know; empty for nothing."""
+        """A warning for the person who chose it; empty for none."""
 
     def load(self, path: str, threads: int, traits: Traits) -> Instance:
         """Load a model and allocate its tensors.
 
         Args:
-            path: A file that nobody changes while the instance lives.
+            path: A file that nobody changes while the instance exists.
             threads: Threads of one invocation.
-            traits: What the probe found.
+            traits: What the trial found.
 
         Raises:
             MmError: ``MODEL_INVALID``: the runtime refuses the file.
 
-        Thread: any; several loads may go on at the same time.
+        Thread: any; several threads may load at the same time.
         """
 
 
 def describe(runtime: Runtime, reason: str) -> dict[str, Any]:
-    """Return what ``mmctl status`` says of the runtime in use and why it is this one."""
+    """Return what ``mmctl status`` shows of the runtime in use, and the reason for it."""
     document = {"name": runtime.name, "version": runtime.version, "reason": reason}
     return document | ({"caution": runtime.caution} if runtime.caution else {})

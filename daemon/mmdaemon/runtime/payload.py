@@ -1,4 +1,4 @@
-"""Between the bytes of a request and arrays: views in, rows put together, shapes told where they do not follow."""
+"""From the bytes of a request to arrays, and back to rows and shapes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmwire.tensor import Shape, SignatureSpec
+from mmwire.errors import ModelError
+from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec
 
 Arrays = list[NDArray[Any]]
 
 
 def whole_inputs(signature: SignatureSpec, payload: bytes | memoryview, rows: int) -> Arrays:
-    """Return every input with all its rows as a view of the payload, in which they lie one behind the other."""
+    """Return every input with all its rows, as a view of the payload, where the inputs lie one behind the other."""
     return shaped_inputs(signature, payload, [spec.with_rows(rows) for spec in signature.inputs])
 
 
@@ -32,13 +33,27 @@ def _views(signature: SignatureSpec, payload: bytes | memoryview, shapes: Sequen
         yield value
 
 
+def unsupported_dtype(where: str, dtype: str) -> ModelError:
+    """Return the error for a tensor whose dtype cannot travel.
+
+    Args:
+        where: Which tensor it is.
+        dtype: Its dtype, for people.
+    """
+    return ModelError(
+        "MODEL_INVALID",
+        f"{where} is a {dtype} tensor; expected one of {', '.join(DTYPE_BYTES)}",
+        "move the conversion of such values out of the model, and export it again",
+    )
+
+
 def join_rows(parts: Sequence[Arrays]) -> Arrays:
-    """Return every output with the rows of all parts; a single value a row becomes an axis of its own."""
+    """Return every output with the rows of all parts. Where a row is a single value, the rows become an axis."""
     return [np.concatenate([np.atleast_1d(value) for value in values]) for values in zip(*parts, strict=True)]
 
 
 def unexpected_shapes(outputs: Arrays, expected: Sequence[Shape]) -> tuple[Shape, ...] | None:
-    """Return the outputs' shapes when one of them does not follow from the spec and the rows."""
+    """Return the shapes of the outputs when one of them does not follow from the spec and the rows, else None."""
     for output, shape in zip(outputs, expected, strict=True):
         if output.shape != shape:
             return tuple(output.shape for output in outputs)

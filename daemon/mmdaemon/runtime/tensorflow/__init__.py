@@ -1,1 +1,1 @@
-"""Full TensorFlow: a SavedModel as traced functions, in a process of its own."""
+"""Full TensorFlow: runs a SavedModel as traced functions, in a process of its own."""

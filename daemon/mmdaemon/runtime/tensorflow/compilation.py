@@ -1,4 +1,4 @@
-"""Is a signature better off compiled by XLA? Tried, not believed: recurrent nets gain 8 times, convolutions lose 8."""
+"""Whether XLA makes a signature faster. A trial decides: recurrent nets become 8 times as fast, convolutions slow."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from mmdaemon.runtime.trial.batching import agree
 from mmdaemon.runtime.trial.sample import random
 from mmwire.errors import InferenceError
 
-# Compiling takes 0.2 to 2 s for 20 to 2,000 operations on 2 cores, longer where LLVM meets a loop that it dislikes.
+# Compiling takes 0.2 to 2 s for 20 to 2,000 operations on 2 cores, and longer for a few loops.
 COMPILE_S = 10.0
 _ROUNDS = 7
-_ROUNDS_S = 2.0  # a model whose rows take longer is judged by fewer rounds
+_ROUNDS_S = 2.0  # a model with slower rows gets fewer rounds
 _LEAST_ROUNDS = 3
-# What takes less is mostly the way into TensorFlow, which XLA does not shorten.
+# A faster row is mostly the way into TensorFlow, which XLA does not shorten.
 _LEAST_S = 300e-6
-# XLA must save this share of a row's time; what a run takes besides differs by a few percent from start to start.
+# XLA must save this share of the time of a row. Times differ by a few percent from start to start.
 _WORTHWHILE = 0.1
 
 
 def choose_compiler(function: Function, limit_s: float = COMPILE_S) -> bool:
-    """Let XLA compile single rows of a signature if they then take clearly less time and give the same.
+    """Have XLA compile single rows of a signature, if they then take clearly less time and give the same answers.
 
-    Only of a static signature that keeps no state, and whose rows are not over in no time. What is not compiled within
-    the limit stays as it was.
+    This tries only a static signature that keeps no state, and only one whose rows are not very fast already. A
+    signature that XLA does not compile within the limit stays as it was.
 
     Args:
-        function: The signature; single rows of it run as chosen from now on.
+        function: The signature. Single rows of it run as chosen from now on.
         limit_s: Seconds that compiling may take.
 
     Returns:
-        Whether they run compiled.
+        Whether single rows run compiled.
     """
     if not function.spec.is_static or function.keeps_state:
         return False
@@ -57,7 +57,7 @@ def choose_compiler(function: Function, limit_s: float = COMPILE_S) -> bool:
 
 
 def _within(limit_s: float, compute: Callable[[], Arrays]) -> Arrays | None:
-    """Return the answer, None when there is none in time; nothing ends a compilation, so its thread is left to it."""
+    """Return the answer, None when it does not come in time. Nothing ends a compilation, so its thread goes on."""
     answers: list[Arrays] = []
 
     def run() -> None:
@@ -78,7 +78,7 @@ def _is_faster(function: Function, row: Arrays) -> bool:
     while len(plain_s) < _LEAST_ROUNDS or (
         gain > 0 and len(plain_s) < _ROUNDS and time.perf_counter() - began < _ROUNDS_S
     ):
-        # In turns: what else the box does hits both.
+        # In turns, so that other work on the box slows both.
         plain_s.append(_seconds(lambda: function.compute(row)))
         compiled_s.append(_seconds(lambda: function.compute_row(row)))
         gain = 1 - statistics.median(compiled_s) / statistics.median(plain_s)

@@ -1,4 +1,4 @@
-"""Which device a TensorFlow model runs on."""
+"""The device that a TensorFlow model runs on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def choose(wanted: str, visible: Sequence[str]) -> str:
         visible: What TensorFlow sees: ``CPU:0``, ``GPU:0``, ...
 
     Raises:
-        ConfigError: ``CONFIG_INVALID``: no such device is visible, or the word is none of these.
+        ConfigError: ``CONFIG_INVALID``: no such device is visible, or the word means no device.
     """
     if wanted == AUTO:
         return "GPU:0" if "GPU:0" in visible else "CPU:0"
@@ -30,7 +30,7 @@ def choose(wanted: str, visible: Sequence[str]) -> str:
     if device not in visible:
         raise ConfigError(
             "CONFIG_INVALID",
-            f"device {wanted!r} is not there: TensorFlow sees {', '.join(visible) or 'none'}",
-            "choose one of these, or auto; a GPU needs its driver and a TensorFlow built for it",
+            f"there is no device {wanted!r}: TensorFlow sees {', '.join(visible) or 'none'}",
+            "set executor.device to one of these, or to auto; a GPU needs its driver and a TensorFlow with GPU support",
         )
     return device

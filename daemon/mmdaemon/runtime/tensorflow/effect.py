@@ -1,6 +1,6 @@
-"""What a TensorFlow graph does besides computing its outputs: whom it writes to, and which operations it has.
+"""The effects of a TensorFlow graph besides its outputs: the resources that it writes to, and its operations.
 
-Read off the ``GraphDef`` with the functions that it calls, at any depth: branches, loops, nested calls.
+Both are read from the ``GraphDef`` and from the functions that it calls, at any depth: branches, loops, nested calls.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# Operations that take the handle of a resource and leave the resource as it is. Any other counts as writing.
+# Operations that take the handle of a resource and only read it. Any other operation counts as writing.
 _READERS = {
     "ReadVariableOp",
     "ResourceGather",
@@ -19,7 +19,7 @@ _READERS = {
     "LookupTableFindV2",
     "LookupTableSizeV2",
 }
-# Operations that hand their inputs on to functions, by how many of their own come first.
+# Operations that pass their inputs on to functions, with the number of inputs before those.
 _CALLS = {
     "PartitionedCall": 0,
     "StatefulPartitionedCall": 0,
@@ -35,7 +35,7 @@ _PASSES = {"Identity", "IdentityN", "While", "StatelessWhile"}
 
 
 class GraphEffects:
-    """What a graph and the functions that it calls do.
+    """The effects of a graph, including the functions that it calls.
 
     Args:
         graph: A ``GraphDef``.
@@ -50,7 +50,7 @@ class GraphEffects:
         self._writes: dict[str, set[str]] = {}
 
     def operations(self) -> set[str]:
-        """Return the operations that can ever run."""
+        """Return the operations that a run may reach."""
         found: set[str] = set()
         seen: set[str] = set()
         left = [self._nodes]
@@ -63,10 +63,10 @@ class GraphEffects:
         return found
 
     def written(self, handles: Iterable[str]) -> set[str]:
-        """Return those resources that a run may change.
+        """Return the resources that a run may change.
 
         Args:
-            handles: Names of the placeholders that resources come in by.
+            handles: Names of the placeholders that stand for resources.
         """
         return self._written_in(self._nodes, set(handles))
 
@@ -91,7 +91,7 @@ class GraphEffects:
     def _function_writes_to(self, name: str, index: int) -> bool:
         arguments, nodes = self._functions[name]
         if name not in self._writes:
-            self._writes[name] = set()  # while it is being found out: a function may call itself
+            self._writes[name] = set()  # until the answer is there: a function may call itself
             self._writes[name] = self._written_in(nodes, set(arguments))
         return arguments[index] in self._writes[name]
 
@@ -105,7 +105,7 @@ class GraphEffects:
 
 
 def _source(value: str, nodes: Mapping[str, Any]) -> str:
-    """Return the name that a tensor has its value from, through operations that only pass it on."""
+    """Return the name of the node that a value comes from, through operations that only pass it on."""
     while True:
         name, _, rest = value.partition(":")
         node = nodes.get(name)

@@ -1,4 +1,4 @@
-"""What TensorFlow raises, in one line for a person."""
+"""Turns what TensorFlow raises into one line for a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 from mmwire.errors import InferenceError
 
 _TEXT_LENGTH = 300
-# What stands around the reason: where in the graph it was, in whose Python code, and advice on debugging.
+# The text around the reason: the place in the graph, the Python code of the author, advice on debugging.
 _NOISE = re.compile(
     r"Graph execution error:|Detected at node .*|<stack traces unavailable>|^ *File \".*\n.*|\[\[\{\{.*?\}\}\]\]"
     r"|\[Op:[^\]]*\]( name: .*)?|^Hint: .*|^\(\d+\) [A-Z_]+: |\d+ root error\(s\) found\.|\d+ successful operations?\."
@@ -19,7 +19,7 @@ _NOISE = re.compile(
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an exception of TensorFlow says, without the stack and the names of nodes that it comes in."""
+    """Return the reason in an exception of TensorFlow, without the stack and the names of nodes around it."""
     text = getattr(error, "message", None) or str(error)
     return " ".join(_NOISE.sub(" ", text).split())[:_TEXT_LENGTH] or type(error).__name__
 
@@ -30,6 +30,6 @@ def inference_error(error: Exception) -> InferenceError:
         return InferenceError(
             "INFERENCE_FAILED",
             f"not enough memory to compute this request: {reason_of(error)}",
-            "send fewer rows or smaller inputs a request",
+            "send fewer rows or smaller inputs in a request",
         )
     return InferenceError("INFERENCE_FAILED", f"TensorFlow refused to compute: {reason_of(error)}")

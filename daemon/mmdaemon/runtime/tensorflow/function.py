@@ -17,22 +17,23 @@ from mmwire.tensor import Shape, SignatureSpec
 
 
 class Function:
-    """A signature, traced when it is built and never again: what is called is the one graph that came of it.
+    """A signature, traced once, when this object is built. Every call runs that one graph.
 
     Args:
-        name: Of the signature.
+        name: The name of the signature.
         signature: Its concrete function in the loaded SavedModel.
-        device: Where it runs, as TensorFlow names it.
+        device: The device that it runs on, as TensorFlow names it.
 
     Attributes:
         spec: Its tensors.
         takes_batches: Whether one call may take any number of rows.
-        batch: Rows that one call shall take at most; 1 until somebody found out that more go well together.
-        keeps_state: Whether a run may write to variables; they are put back after each.
-        traced: The inputs' shapes of every trace, -1 where open: one, and another when XLA compiles single rows.
+        batch: Rows that one call takes at most; 1 until a trial finds that more gain from running together.
+        keeps_state: Whether a run may write to variables, which are put back after each run.
+        traced: The shapes of the inputs of every trace, -1 where open. There is one trace, and a second one when XLA
+            compiles single rows.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: a tensor of it does not travel, or what it writes to cannot be put back.
+        ModelError: ``MODEL_INVALID``: a tensor of it cannot travel, or something that it writes to cannot be put back.
 
     Thread: one at a time; the GIL is released while it computes.
     """
@@ -53,11 +54,11 @@ class Function:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether single rows run what XLA compiled."""
+        """Whether single rows run the graph that XLA compiled."""
         return self._row_graph is not self._graph
 
     def compute(self, values: Sequence[NDArray[Any]]) -> Arrays:
-        """Return the outputs in spec order: views of what TensorFlow computed, to which nobody writes any more.
+        """Return the outputs in spec order, as views of TensorFlow's memory, which nothing writes to any more.
 
         Raises:
             InferenceError: ``INFERENCE_FAILED``.
@@ -65,15 +66,15 @@ class Function:
         return self._run(self._graph, values)
 
     def compute_row(self, values: Sequence[NDArray[Any]]) -> Arrays:
-        """Return the outputs for a single row, by what XLA compiled where it did; see ``compute``."""
+        """Return the outputs for a single row, with the compiled graph if there is one; see ``compute``."""
         return self._run(self._row_graph, values)
 
     def compile_row(self) -> None:
-        """Let XLA compile single rows of a static signature: the first ``compute_row`` does, or fails."""
+        """Have XLA compile single rows of a static signature, at the first ``compute_row``, which may fail."""
         self._row_graph = self._trace([tensor.with_rows(1) for tensor in self.spec.inputs], is_compiled=True)
 
     def uncompile_row(self) -> None:
-        """Let single rows run like everything else. Idempotent."""
+        """Have single rows run like other requests again. Idempotent."""
         self._row_graph = self._graph
         del self.traced[1:]
 
@@ -82,7 +83,7 @@ class Function:
             try:
                 with tf.device(self._device):
                     return [np.asarray(tensor) for tensor in graph(*map(tf.constant, values))]
-            finally:  # one that failed may have written before
+            finally:  # a run that failed may have written before it failed
                 self._snapshot.restore()
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise inference_error(error) from None

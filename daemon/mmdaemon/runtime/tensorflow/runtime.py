@@ -1,4 +1,4 @@
-"""Full TensorFlow, for what LiteRT cannot run. Only ever imported in a process that hosts one model.
+"""Full TensorFlow, for models that LiteRT cannot run. Only a process that hosts one model imports it.
 
 Importing this module does not import TensorFlow (2 s, 300 MB); making a ``TensorFlowRuntime`` does.
 """
@@ -31,7 +31,7 @@ class TensorFlowRuntime:
     Raises:
         ConfigError: ``CONFIG_INVALID``, from ``load``: no such device.
 
-    Thread: one process has one TensorFlow: threads and devices are those of the first load.
+    Thread: any. A process has one TensorFlow, with the threads and the device of the first load.
     """
 
     def __init__(self, device: str = AUTO) -> None:
@@ -47,7 +47,7 @@ class TensorFlowRuntime:
         Args:
             path: The folder with ``saved_model.pb``, ``variables/`` and ``assets/``.
             threads: Threads of one invocation; 0 = as many as there are cores.
-            traits: Not needed: how the model remembers is read off its graph, ``Function.batch`` is set once it ran.
+            traits: Ignored. The graph tells where the model keeps state; ``Function.batch`` is set after the first run.
         """
         from mmdaemon.runtime.tensorflow.failure import reason_of
         from mmdaemon.runtime.tensorflow.saved_model import SavedModelInstance
@@ -60,16 +60,16 @@ class TensorFlowRuntime:
                 return SavedModelInstance(self._tf.saved_model.load(path), device)
         except (MmError, MemoryError):
             raise
-        except Exception as error:  # the loader lets through whatever a broken file makes its Python code do
+        except Exception as error:  # a broken file may make the loader raise anything
             reason = reason_of(error).replace(path.rstrip("/"), "the folder")
             raise ModelError(
                 "MODEL_INVALID",
                 f"TensorFlow cannot load the model: {reason}",
-                "copy it again, or export it again; mmconvert repairs what older versions of Keras left in it",
+                "copy it again, or export it again; mmconvert repairs the traces of older versions of Keras",
             ) from None
 
     def _set_up(self, threads: int) -> str:
-        """Set threads and memory, which is possible only before the first use, and return the device."""
+        """Set threads and memory, which must happen before the first use, and return the device."""
         config = self._tf.config
         config.threading.set_intra_op_parallelism_threads(threads)
         config.threading.set_inter_op_parallelism_threads(threads)
@@ -93,7 +93,7 @@ def _import() -> Any:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back what libraries print while they load, and let it out only if they fail to."""
+    """Hold back what libraries print while they load; print it only if they fail to load."""
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)

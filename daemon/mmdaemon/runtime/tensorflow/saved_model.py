@@ -1,4 +1,4 @@
-"""A SavedModel in full TensorFlow, with the arithmetic of rows and of state."""
+"""A loaded SavedModel as an instance: runs rows together or one by one, and resets state."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from mmwire.tflite import ModelState
 class SavedModelInstance:
     """A loaded SavedModel.
 
-    Rows go together where every tensor of the signature has them, as many as ``Function.batch``, else one by one.
+    Rows run together where every tensor of the signature has them, up to ``Function.batch`` of them. Otherwise they run
+    one by one.
 
-    Every row finds the model as it was loaded: the variables that a run may write to (``tf.Variable``, and with it the
-    state of a ``tf.random.Generator``) are put back after each call, and rows then go one by one; a signature that
-    writes to none pays nothing. Random operations without such a generator go on drawing.
+    Before every row the model is as it was after loading. The variables that a run may write to (``tf.Variable``, and
+    with it the state of a ``tf.random.Generator``) are put back after each call, and rows of such a signature run one
+    by one. A signature that writes to no variable pays nothing. Random operations without a generator go on drawing.
 
     Args:
         model: What ``tf.saved_model.load`` returned.
-        device: What it was loaded on, as TensorFlow names it.
+        device: The device that it was loaded on, as TensorFlow names it.
 
     Attributes:
         functions: By signature, the default one first.
-        signatures: Their specs.
+        signatures: The specs of the functions.
         state: Whether there are variables to put back.
-        device: What it runs on.
-        traced: By signature, the inputs' shapes of every trace, -1 where open.
+        device: The device that it runs on.
+        traced: By signature, the shapes of the inputs of every trace, -1 where open.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: it cannot be called, or not be brought back to its beginning.
+        ModelError: ``MODEL_INVALID``: it cannot be called, or its state cannot be reset.
 
     Thread: one at a time.
     """
 
     def __init__(self, model: Any, device: str) -> None:
         self.device = device
-        self._model = model  # functions hold their variables only weakly
+        self._model = model  # the functions hold their variables only by weak references
         self.functions = {name: Function(name, found, device) for name, found in public_signatures(model).items()}
         keeps_state = any(function.keeps_state for function in self.functions.values())
         self.state = ModelState.VARIABLES if keeps_state else ModelState.NONE
@@ -71,7 +72,7 @@ class SavedModelInstance:
         return Outputs(outputs, unexpected_shapes(outputs, [spec.with_rows(rows) for spec in function.spec.outputs]))
 
     def interrupt(self) -> bool:
-        """Return False: nothing but the end of this process ends a computation in it."""
+        """Return False: only the end of this process ends a computation in it."""
         return False
 
     def close(self) -> None:

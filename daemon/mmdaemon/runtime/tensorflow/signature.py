@@ -1,4 +1,4 @@
-"""From the signatures of a loaded SavedModel to specs: names in order, rows, and what does not travel."""
+"""Turns the signatures of a loaded SavedModel into specs, and refuses tensors that cannot travel."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any
 
 import tensorflow as tf
 
+from mmdaemon.runtime.payload import unsupported_dtype
 from mmwire.errors import ModelError
 from mmwire.tensor import DTYPE_BYTES, SignatureSpec, TensorSpec
 
 DEFAULT_SIGNATURE = "serving_default"
-_KERAS_DOUBLE = "serve"  # Keras exports one function under both names; ``mmconvert`` too keeps the default one
-_INTERNAL = "__"  # begins the names that TensorFlow keeps for itself
+_KERAS_DOUBLE = "serve"  # Keras exports one function under both names; like ``mmconvert`` we keep the default one
+_INTERNAL = "__"  # the beginning of names that TensorFlow uses internally
 
 
 def public_signatures(model: Any) -> dict[str, Any]:
     """Return the concrete functions of a loaded model by signature, the default one first, the others by name.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: it has none.
+        ModelError: ``MODEL_INVALID``: the model has no signature.
     """
     names = [name for name in model.signatures if not name.startswith(_INTERNAL)]
     if {DEFAULT_SIGNATURE, _KERAS_DOUBLE} <= set(names) and _are_same(model.signatures):
@@ -27,7 +28,7 @@ def public_signatures(model: Any) -> dict[str, Any]:
     if not names:
         raise ModelError(
             "MODEL_INVALID",
-            "the SavedModel has no signature, so there is nothing that could be called",
+            "the SavedModel has no signature, so nothing in it can be called",
             "save it with model.export(DIR), or tf.saved_model.save(model, DIR, signatures=...)",
         )
     return {name: model.signatures[name] for name in sorted(names, key=lambda name: (name != DEFAULT_SIGNATURE, name))}
@@ -41,12 +42,12 @@ def _are_same(signatures: Mapping[str, Any]) -> bool:
 
 
 def read_signature(name: str, function: Any) -> SignatureSpec:
-    """Return the spec of a signature: tensors sorted by name, as ``mmconvert`` has them.
+    """Return the spec of a signature, with the tensors sorted by name, as ``mmconvert`` sorts them.
 
     A first dimension that is open (or 1) in every input counts rows, as it does in a ``.tflite``.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: a tensor has a type, or no rank, that cannot travel.
+        ModelError: ``MODEL_INVALID``: a tensor has a type that cannot travel, or an unknown rank.
     """
     inputs = sorted(input_tensors(function).items())
     outputs = sorted(function.structured_outputs.items())
@@ -62,7 +63,7 @@ def read_signature(name: str, function: Any) -> SignatureSpec:
 
 
 def input_tensors(function: Any) -> Mapping[str, Any]:
-    """Return TensorFlow's own spec of each input, by name."""
+    """Return TensorFlow's spec of each input, by name."""
     tensors: Mapping[str, Any] = function.structured_input_signature[1]
     return tensors
 
@@ -79,18 +80,14 @@ def _require_plain(signature: str, kind: str, name: str, tensor: Any) -> None:
         raise ModelError(
             "MODEL_INVALID",
             f"{where} is a {type(tensor).__name__.removesuffix('Spec')}; expected a plain tensor",
-            "give the signature the parts of it, each a tensor of its own",
+            "give the signature its parts, each as a tensor of its own",
         )
     if tensor.dtype.name not in DTYPE_BYTES:
-        raise ModelError(
-            "MODEL_INVALID",
-            f"{where} is a {tensor.dtype.name} tensor; expected one of {', '.join(DTYPE_BYTES)}",
-            "move the conversion of such values out of the model, and export it again without this signature",
-        )
+        raise unsupported_dtype(where, tensor.dtype.name)
     if tensor.shape.rank is None:
         raise ModelError(
             "MODEL_INVALID",
-            f"{where} has no known rank; expected a number of dimensions, which may be open",
+            f"{where} has an unknown rank; expected a known number of dimensions, which may be open",
             "give it one: tf.TensorSpec([None, ...]) for an input, tf.ensure_shape for an output",
         )
 

@@ -1,4 +1,4 @@
-"""The variables that a model writes to, as they were when it was loaded."""
+"""Keeps the values of the variables that a model writes to, and puts them back."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mmdaemon.runtime.tensorflow.effect import GraphEffects
 from mmwire.errors import ModelError
 
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-# What keeps something of its own inside a graph, where nothing reaches it to put it back; and what writes to variables
-# of TensorFlow 1 (``VariableV2``), which live there too: those that are only read are as good as constants.
-# Source: tensorflow/core/ops/{lookup,data_flow,resource_variable,state,training}_ops.cc.
+# Operations that keep something inside the graph, where nothing can put it back; and operations that write to variables
+# of TensorFlow 1 (``VariableV2``), which lie inside the graph too. Such variables that are only read are like
+# constants. Source: tensorflow/core/ops/{lookup,data_flow,resource_variable,state,training}_ops.cc.
 _KEEPERS = re.compile(
     r"VarHandleOp|Mutable\w*HashTable\w*|\w*QueueV2|Barrier|Stage|MapStage|OrderedMapStage"
     r"|Assign(Add|Sub)?|CountUpTo|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|StridedSliceAssign|(Sparse)?Apply\w+"
@@ -24,7 +24,7 @@ _KEEPERS = re.compile(
 class VariableSnapshot:
     """The values of variables at one moment.
 
-    They take no memory until the model writes: TensorFlow copies the buffer of a variable when another tensor has it.
+    They take no memory until the model writes: then TensorFlow copies a buffer that another tensor still holds.
 
     Args:
         variables: TensorFlow variables, initialised.
@@ -50,23 +50,23 @@ def written_variables(signature: str, graph: Any) -> list[Any]:
         graph: TensorFlow's ``FuncGraph`` of it.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: it writes to something that is no variable, such as a ``MutableHashTable``,
-            which nobody could put back.
+        ModelError: ``MODEL_INVALID``: it writes to something that is not a variable, such as a ``MutableHashTable``,
+            and that cannot be put back.
     """
     effects = GraphEffects(graph.as_graph_def())
     handles = {inner.op.name: outer for outer, inner in graph.captures if inner.dtype == tf.resource}
     variables = {id(variable.handle): variable for variable in graph.variables}
     written = [id(handles[name]) for name in sorted(effects.written(handles))]
     if not set(written) <= set(variables):
-        raise _kept(signature, "a resource that is no variable (a hash table, a queue)")
+        raise _kept(signature, "a resource that is not a variable (a hash table, a queue)")
     return [variables[handle] for handle in written]
 
 
 def require_whole(signature: str, graph: Any) -> None:
-    """Check that all that a signature does is in its graph, and is over when it has run.
+    """Check that everything that a signature does is in its graph, and is over when it has run.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: it calls Python code, or keeps something that nobody could put back.
+        ModelError: ``MODEL_INVALID``: it calls Python code, or keeps something that cannot be put back.
     """
     operations = GraphEffects(graph.as_graph_def()).operations()
     if called := operations & _PYTHON:
@@ -84,5 +84,5 @@ def _kept(signature: str, what: str) -> ModelError:
     return ModelError(
         "MODEL_INVALID",
         f"signature {signature!r} writes to {what}; expected only variables, which are put back after every row",
-        "keep what must be remembered in a tf.Variable, or outside of the model",
+        "keep state in a tf.Variable, or outside of the model",
     )

@@ -1,4 +1,4 @@
-"""One interpreter with the arithmetic of rows: batched where that gains, one by one where not."""
+"""One interpreter as an instance: runs rows in batches where that gains, else one by one."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mmwire.errors import InferenceError
 from mmwire.tensor import Shape, SignatureSpec
 from mmwire.tflite import ModelState
 
-# Characters that an interpreter may have said of its failures before a fresh one takes its place.
+# Characters of failure texts that an interpreter may collect before a fresh one replaces it.
 _MOST_COMPLAINTS = 16 * 1024
-# Builds an interpreter of the model whose tensors are not allocated yet.
+# Builds an interpreter for the model, with its tensors not allocated yet.
 Build = Callable[[], Any]
 
 
 class InterpreterInstance:
     """A model in an interpreter of the TFLite family.
 
-    Holds one interpreter for single rows, and one more a signature for batches once a request brings that many rows.
-    Every row finds the model as it was loaded: variable tensors are reset in place, and a model that keeps resources
-    gets a fresh interpreter after each invocation, because nothing else resets those.
+    It has one interpreter for single rows, and one more for batches of each signature, from the first request with that
+    many rows on. Before every row the model is as it was after loading: variable tensors are reset in place, and a
+    model with resource variables gets a fresh interpreter after each invocation, because nothing else resets those.
 
     Attributes:
         signatures: See ``Instance``.
-        batch: Rows that one invocation may carry; 1 = rows are run one by one.
+        batch: Rows that one invocation may run together; 1 = rows run one by one.
 
     Thread: one at a time.
     """
@@ -80,13 +80,13 @@ class InterpreterInstance:
         return False
 
     def close(self) -> None:
-        """Drop the interpreters; their memory goes with the last reference."""
+        """Drop the interpreters; their memory is freed with the last reference."""
         self._graphs.clear()
         self._batched.clear()
         self._interpreters.clear()
 
     def _start(self) -> None:
-        """Take up a fresh interpreter in place of whatever is here."""
+        """Replace the interpreters by a fresh one."""
         interpreter = self._build()
         graphs = subgraphs(interpreter)
         for graph in graphs.values():
@@ -97,7 +97,7 @@ class InterpreterInstance:
         self._interpreters = [interpreter]
 
     def _run_rows(self, graph: Subgraph, payload: bytes | memoryview, rows: int, go_on: Callable[[], None]) -> Arrays:
-        """Run in batches while they are full, the rest row by row."""
+        """Run full batches, then the rest row by row."""
         name, batch = graph.spec.name, self.batch
         whole = whole_inputs(graph.spec, payload, rows)
         parts: list[Arrays] = []
@@ -121,7 +121,7 @@ class InterpreterInstance:
         return graph
 
     def _run_shaped(self, graph: Subgraph, payload: bytes | memoryview, shapes: tuple[Shape, ...]) -> Outputs:
-        """Run whole, in the shapes of the request; they stay allocated for the next request of the same shapes."""
+        """Run in the shapes of the request, which stay allocated for the next request with the same shapes."""
         values = shaped_inputs(graph.spec, payload, shapes)
         known = self._resized.pop(graph.spec.name, None)
         if known != shapes:
@@ -129,7 +129,7 @@ class InterpreterInstance:
                 graph.resize(list(shapes))
             except (RuntimeError, ValueError) as error:
                 raise self._failure(graph, error) from None
-        self._resized[graph.spec.name] = shapes  # a fresh interpreter, after the run, has its own again
+        self._resized[graph.spec.name] = shapes  # before the run: a fresh interpreter after it forgets them
         try:
             outputs = self._invoke(graph, values)
         except InferenceError:
@@ -141,21 +141,21 @@ class InterpreterInstance:
         try:
             try:
                 return graph.compute(values)
-            finally:  # one that failed may have changed the state before
+            finally:  # a run that failed may have changed the state before it failed
                 self._forget()
         except (RuntimeError, ValueError) as error:
             raise self._failure(graph, error) from None
 
     def _failure(self, graph: Subgraph, error: Exception) -> InferenceError:
-        """Map what the runtime raised; its text may run over several lines."""
+        """Map an exception of the runtime, whose text may have several lines."""
         text = " ".join(graph.complaints.newest(error).split())
         if graph.complaints.size > _MOST_COMPLAINTS:
-            with contextlib.suppress(RuntimeError, ValueError):  # no memory: the old one goes on
+            with contextlib.suppress(RuntimeError, ValueError):  # without memory for it the old one goes on
                 self._start()
         return InferenceError("INFERENCE_FAILED", f"the runtime refused to compute: {text[:300]}")
 
     def _forget(self) -> None:
-        """Bring the model back to its beginning."""
+        """Reset the state of the model."""
         if self._state is ModelState.RESOURCES:
             self._start()
         elif self._state is ModelState.VARIABLES:

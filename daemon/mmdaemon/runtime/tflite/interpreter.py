@@ -1,4 +1,4 @@
-"""What the runtimes of the TFLite family share: how a file becomes an instance, and what their refusals mean."""
+"""The runtimes of the TFLite family: how a file becomes an instance, and what their refusals mean."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class InterpreterRuntime:
     """Loads models with an ``Interpreter`` class of the TFLite family; see ``Runtime``.
 
     Args:
-        name: Of the distribution.
-        version: Of the distribution.
-        interpreter: The class; takes ``model_path`` and ``num_threads``.
-        caution: What its user should know; empty for nothing.
+        name: The name of the distribution.
+        version: The version of the distribution.
+        interpreter: The class; it takes ``model_path`` and ``num_threads``.
+        caution: A warning for its user; empty for none.
     """
 
     def __init__(self, name: str, version: str, interpreter: Callable[..., Any], caution: str = "") -> None:
@@ -43,5 +43,5 @@ def _refused(error: Exception) -> ModelError:
     text = " ".join(str(error).split())
     hint = ""
     if "custom op" in text.lower() or "Flex" in text or "unresolved" in text.lower():
-        hint = "the model needs an operator that the runtime does not have; convert it again without it"
+        hint = "the model needs an operator that the runtime does not have; convert the model again without it"
     return ModelError("MODEL_INVALID", f"the runtime refuses the model: {text[:300]}", hint)

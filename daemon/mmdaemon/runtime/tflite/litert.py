@@ -1,7 +1,7 @@
 """LiteRT (``ai-edge-litert``): the default runtime.
 
-``Interpreter`` and not ``CompiledModel``, whose ``from_file`` crashes on a truncated file and whose ``run`` holds the
-GIL (docs/decisions/0002-model-loads-and-the-gil.md).
+It uses ``Interpreter``. ``CompiledModel.from_file`` crashes on a truncated file, and its ``run`` holds the GIL
+(docs/decisions/0002-model-loads-and-the-gil.md).
 """
 
 from __future__ import annotations

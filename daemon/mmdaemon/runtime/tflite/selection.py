@@ -1,4 +1,4 @@
-"""Which runtime this box uses, and why."""
+"""Selects the runtime that this box uses, and says why."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mmwire.installation import dependency_hint, install_hint
 if TYPE_CHECKING:
     from mmdaemon.runtime.tflite.interpreter import InterpreterRuntime
 
-_LITERT_MACHINES = ("x86_64", "aarch64", "arm64")  # those that its wheels are for
+_LITERT_MACHINES = ("x86_64", "aarch64", "arm64")  # it has wheels for these
 
 
 def select_runtime() -> tuple[InterpreterRuntime, str]:
-    """Return the best runtime that is installed, and why it is this one.
+    """Return the best runtime that is installed, and the reason.
 
     Raises:
-        ConfigError: ``CONFIG_INVALID``: none is installed, or the better one is and cannot be loaded.
+        ConfigError: ``CONFIG_INVALID``: no runtime is installed, or the best one that is cannot be loaded.
     """
-    # The imports cost 100 ms and 30 MB: only where a model runs.
+    # The imports take 100 ms and 30 MB, so only a process that runs models imports a runtime.
     if find_spec("ai_edge_litert") is not None:
         try:
             from mmdaemon.runtime.tflite.litert import LiteRt

@@ -1,8 +1,7 @@
-"""The one shim over LiteRT's (and tflite-runtime's) Python wrapper: a graph of a model, by tensor index.
+"""The graph of one signature, by tensor index: the only code that uses private methods of LiteRT's Python wrapper.
 
-The wrapper's own methods are private but take a subgraph, which the public ones do not: with the public API a
-signature that is not the first costs a resize and an allocation on every call. ``tests/mmdaemon/runtime`` holds this
-file to the installed version.
+The private methods take a subgraph, the public ones do not. With the public ones every call of a signature that is not
+the first costs a resize and an allocation. ``tests/mmdaemon/runtime`` holds this module to the installed version.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmwire.errors import ModelError
+from mmdaemon.runtime.payload import unsupported_dtype
 from mmwire.tensor import DTYPE_BYTES, Shape, SignatureSpec, TensorSpec
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
 class Complaints:
-    """What one interpreter says of its failures: each time all that it ever said, and it forgets nothing.
+    """The texts of the failures of one interpreter. Each exception repeats the texts of all failures before it.
 
-    Seen in runs of LiteRT 2.3: the text grows by every failure, and so does what the next one takes.
+    Seen with LiteRT 2.3: the text grows with every failure, and each next failure takes longer.
     """
 
     __slots__ = ("_told",)
@@ -32,7 +31,7 @@ class Complaints:
         self._told = ""
 
     def newest(self, error: Exception) -> str:
-        """Return what it had not said before."""
+        """Return the text of the newest failure alone."""
         text = str(error)
         newest = text.removeprefix(self._told)
         self._told = text
@@ -40,20 +39,21 @@ class Complaints:
 
     @property
     def size(self) -> int:
-        """How much it says by now, in characters."""
+        """Characters of all texts so far."""
         return len(self._told)
 
 
 class Subgraph:
-    """One signature's graph in one interpreter.
+    """The graph of one signature in one interpreter.
 
     Attributes:
         spec: Its tensors.
-        row_layout: Of each input (dtype, values, offset in bytes, shape) for one row; only when it is static.
-        row_shapes: Of each output, for one row.
-        complaints: Of its interpreter.
+        row_layout: For each input dtype, number of values, offset in bytes and shape of one row; empty for a spec that
+            is not static.
+        row_shapes: The shape of each output for one row.
+        complaints: The failures of its interpreter.
 
-    Shape: ``compute`` takes and gives arrays of exactly the allocated shapes and dtypes.
+    Shape: ``compute`` takes and returns arrays of exactly the allocated shapes and dtypes.
     Thread: one at a time; the GIL is released while it computes, held while it allocates.
     """
 
@@ -84,11 +84,11 @@ class Subgraph:
         self._wrapper.AllocateTensors(self._index)
 
     def allocate(self) -> None:
-        """Allocate for the shapes in the file."""
+        """Allocate the shapes in the file."""
         self._wrapper.AllocateTensors(self._index)
 
     def compute(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Copy the inputs in, invoke, and return copies of the outputs in their shapes of this run."""
+        """Copy the inputs in, invoke, and return copies of the outputs, in the shapes of this run."""
         wrapper, index = self._wrapper, self._index
         for tensor, value in zip(self._inputs, values, strict=True):
             wrapper.SetTensor(tensor, value, index)
@@ -110,7 +110,7 @@ def subgraphs(interpreter: Any) -> dict[str, Subgraph]:
     """Return the graphs of a loaded model by signature, the default one first.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: a tensor has a dtype that does not travel.
+        ModelError: ``MODEL_INVALID``: a tensor has a dtype that cannot travel.
     """
     wrapper, complaints = interpreter._interpreter, Complaints()
     definitions = interpreter._get_full_signature_list()
@@ -161,7 +161,7 @@ def _leads_with_rows(detail: dict[str, Any]) -> bool:
 
 
 def _signature_shape(detail: dict[str, Any]) -> Shape:
-    """Return the declared shape; a file may leave the signature out and give only the present shape."""
+    """Return the declared shape, or the present shape where the file declares none."""
     declared = tuple(int(dim) for dim in detail["shape_signature"])
     return declared or tuple(int(dim) for dim in detail["shape"])
 
@@ -170,11 +170,7 @@ def _spec(kind: str, name: str, detail: dict[str, Any], takes_rows: bool) -> Ten
     dtype = np.dtype(detail["dtype"]).name
     if dtype not in DTYPE_BYTES:
         shown = "string" if np.dtype(detail["dtype"]).kind in "SUO" else dtype
-        raise ModelError(
-            "MODEL_INVALID",
-            f"{kind} {name!r} is a {shown} tensor; expected one of {', '.join(DTYPE_BYTES)}",
-            "move the conversion of such values out of the model",
-        )
+        raise unsupported_dtype(f"{kind} {name!r}", shown)
     shape = _signature_shape(detail)
     if takes_rows and shape and shape[0] in (-1, 1):
         shape = (-1, *shape[1:])

@@ -1,4 +1,4 @@
-"""tflite-runtime: what LiteRT was called until 2.14, for boxes that LiteRT has no wheel for (docs/runtimes.md)."""
+"""tflite-runtime, the name of LiteRT until 2.14: for boxes that LiteRT has no wheel for (docs/runtimes.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tflite_runtime.interpreter import Interpreter
 
 from mmdaemon.runtime.tflite.interpreter import InterpreterRuntime
 
-_CAUTION = "int8 models run 15 to 18 times slower than with ai-edge-litert, and damaged files are noticed less often"
+_CAUTION = "int8 models run 15 to 18 times slower than with ai-edge-litert, and it notices damaged files less often"
 
 
 class TfliteRuntime(InterpreterRuntime):

@@ -1,4 +1,4 @@
-"""Does a model really gain from batches? Tried, not believed: many a signature claims rows that it cannot do."""
+"""Whether a model gains from batches. A trial decides, because many signatures claim rows that they cannot run."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from mmdaemon.runtime.trial.sample import random, run
 from mmwire.errors import InferenceError, MmError
 from mmwire.tensor import SignatureSpec
 
-# Rows of a batch. Dense nets gain 2.3 to 2.6 times a row at 64; most of it is there at 32, for half the memory.
+# Rows of a batch. With 64 rows dense nets are 2.3 to 2.6 times as fast. 32 rows give most of that for half the memory.
 BATCH = 32
-# A first look at fewer: what gains nothing here (convolutions do not) is spared the whole trial.
+# Fewer rows first: a model that gains nothing with them (convolutions do not) skips the rest of the trial.
 _FEW = 4
 _ROUNDS = 3
-# A batch must cost at most this share of its rows run one by one, else it buys nothing for its memory.
+# A batch must take at most this share of the time of its rows one by one, else it is not worth its memory.
 WORTHWHILE = 0.85
-# Rows and batches go through the same kernels in another order of additions: how far may they differ.
+# A batch adds in another order than single rows do. Their answers may differ by this much.
 FLOAT_TOLERANCE = 1e-3  # of the largest value in the output
 INTEGER_TOLERANCE = 3  # steps; XNNPACK against the plain kernels differed by 3 on a real int8 model
-# Only models whose rows are this cheap are tried: above it a batch saves nothing and the trial costs the start.
+# A batch saves nothing for a model with slower rows, and the trial would delay the start.
 TRIAL_ROW_US = 2_000.0
-# Where batches of any size cost nothing to prepare: between two calls a request can be given up, so none is long.
+# For models that take batches of any size. A request can be given up only between two calls, so calls stay short.
 _MOST_ROWS_A_CALL = 256
 _CALL_S = 0.25
 
 
 def batches_well(instance: InterpreterInstance, row_us: float) -> bool:
-    """Return whether batches give what rows give, for clearly less time. Every signature with rows must agree.
+    """Return whether batches give the answers of single rows in clearly less time, for every signature with rows.
 
     Args:
-        instance: The model; its ``batch`` is whatever was tried last.
-        row_us: What a row took.
+        instance: The model. Its ``batch`` changes.
+        row_us: Microseconds that a row took.
     """
     with_rows = {name: spec for name, spec in instance.signatures.items() if spec.has_rows and spec.is_static}
     if row_us > TRIAL_ROW_US or not with_rows:
@@ -46,19 +46,18 @@ def batches_well(instance: InterpreterInstance, row_us: float) -> bool:
     try:
         return all(_gains(instance, name, spec, rows) for rows in (_FEW, BATCH) for name, spec in with_rows.items())
     except (MmError, RuntimeError, ValueError, MemoryError):
-        return False  # it cannot do batches: that is an answer, not a failure
+        return False  # it cannot run batches, which is not an error
 
 
 def rows_a_call(compute: Callable[[Arrays], Arrays], spec: SignatureSpec) -> int:
-    """Return how many rows go well together in a call of something that takes any number of them; 1 = none.
+    """Return how many rows one call should take, for a model that takes any number of them; 1 = one by one.
 
-    They must give what they give one by one: what mixes its rows, or draws random numbers, does not.
+    That is as many rows as take a quarter of a second one by one, at most 256. It is 1 when rows together give other
+    answers: the model mixes its rows, or draws random numbers.
 
     Args:
-        compute: Runs whole inputs of any number of rows.
-        spec: Of its tensors, which are static.
-
-    Units: as many rows as take a quarter of a second one by one, at most 256.
+        compute: Runs inputs with any number of rows.
+        spec: The tensors, which are static.
     """
     inputs = random(spec, _FEW)
     answers: list[Arrays] = []
@@ -75,12 +74,12 @@ def rows_a_call(compute: Callable[[Arrays], Arrays], spec: SignatureSpec) -> int
 
 
 def _gains(instance: InterpreterInstance, name: str, spec: SignatureSpec, rows: int) -> bool:
-    """Return whether a batch of all the rows gives what they give one by one, for clearly less time."""
+    """Return whether a batch of all the rows gives the answers of single rows in clearly less time."""
     inputs = random(spec, rows)
     took_s: dict[int, float] = {}
     for _ in range(_ROUNDS):
         answers: list[Arrays] = []
-        for batch in (rows, 1):  # the batch first: what cannot do it says so before any row was run
+        for batch in (rows, 1):  # the batch first: a model that cannot run it fails before any row runs
             instance.batch = batch
             began = time.perf_counter()
             answers.append(run(instance, name, spec, inputs, rows))
@@ -91,7 +90,7 @@ def _gains(instance: InterpreterInstance, name: str, spec: SignatureSpec, rows: 
 
 
 def agree(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Return whether two answers are the same but for the order of additions."""
+    """Return whether two answers differ by no more than another order of additions explains."""
     if one.shape != other.shape:
         return False
     if one.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""What the probe does to a model inside its throw-away process: read it, load it, run it, learn its traits."""
+"""Examines a model in a throw-away process: reads it, loads it, runs it, finds its traits."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from mmwire.golden import GOLDEN_ENTRY, Golden, parse_goldens
 from mmwire.manifest import parse_labels
 from mmwire.tflite import LABELS_ENTRY, ModelState, outline, verify_content
 
-_LABELS_BYTES = 512 * 1024  # the 21,841 of the whole ImageNet take 400 KB
+_LABELS_BYTES = 512 * 1024  # the 21,841 labels of the whole ImageNet take 400 KB
 
 
 def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[str, Any]:
-    """Load a model file, run every signature, and return its trial result's facts as JSON.
+    """Load a model file, run every signature, and return the facts of its trial result as JSON.
 
     Args:
         path: The model file.
         threads: Threads of one invocation.
-        announce: Told the phase about to start: what was on when the process dies.
+        announce: Called with the name of each phase before it starts, so that a death can be told by its phase.
 
     Returns:
         ``signatures`` (``SignatureSpec.as_dict``), ``batch``, ``state`` (``ModelState``), ``labels``, ``load_ms``,
         ``run_us`` (of one row of the default signature), ``memory_bytes`` (growth of the peak resident set).
 
     Raises:
-        MmError: ``DIGEST_MISMATCH``: changed since ``mmconvert`` wrote it; ``MODEL_INVALID``: not whole, the runtime
-            refuses it, or it does not answer a plain input;
-            ``GOLDEN_MISMATCH``: it answers its own goldens otherwise than when it was converted.
+        MmError: ``DIGEST_MISMATCH``: it changed since ``mmconvert`` wrote it. ``MODEL_INVALID``: it is not whole, the
+            runtime refuses it, or it does not answer a plain input. ``GOLDEN_MISMATCH``: it gives other answers to its
+            goldens than when it was converted.
 
     Thread: the only one of a process that nobody needs afterwards.
     """
@@ -56,10 +56,10 @@ def examine(path: str, threads: int, announce: Callable[[str], None]) -> dict[st
 
 
 def _read(path: str) -> tuple[ModelState, Sequence[str], list[Golden]]:
-    """Return what the file says of itself, once it is what its own digest says."""
+    """Check the file against its own digest; return its state, labels and goldens."""
     with Path(path).open("rb") as opened:
         if opened.seek(0, 2) == 0:
-            outline(b"")  # says that it is empty; nothing maps an empty file
+            outline(b"")  # raises; an empty file cannot be mapped
         with mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
             file = outline(view)
             verify_content(view, file)

@@ -1,4 +1,4 @@
-"""What a probe finds out about a model, however it was loaded: does it run, how fast, in how much memory."""
+"""The facts of a model, however it was loaded: whether it runs, how fast, in how much memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Loaded = TypeVar("Loaded", bound=Instance)
 
 
 class Facts:
-    """The facts of one model, gathered as it is loaded and run.
+    """Collects the facts of one model while it is loaded and run.
 
     Thread: the only one of a process that nobody needs afterwards.
     """
@@ -28,7 +28,7 @@ class Facts:
         self._run_us = 0.0
 
     def load(self, load: Callable[[], Loaded]) -> Loaded:
-        """Load the model, timed."""
+        """Load the model and take the time."""
         began = time.perf_counter()
         instance = load()
         self._load_ms = (time.perf_counter() - began) * 1e3
@@ -58,9 +58,9 @@ class Facts:
 
 
 def _run_plain(instance: Instance, name: str, spec: SignatureSpec) -> float:
-    """Run zeros, then a seeded random row; return the microseconds of the second.
+    """Run a row of zeros, then a row of seeded random values; return the microseconds of the second.
 
-    A model may refuse one of them (an index out of range), never both.
+    A model may refuse one of them (an index out of range), but not both.
     """
     failure: MmError | None = None
     took = 0.0
@@ -74,7 +74,7 @@ def _run_plain(instance: Instance, name: str, spec: SignatureSpec) -> float:
             failure = error
         took = (time.perf_counter() - began) * 1e6
     if not answers and failure is not None:
-        raise ModelError("MODEL_INVALID", f"the model loads and does not run: {failure.message}", failure.hint)
+        raise ModelError("MODEL_INVALID", f"the model loads but does not run: {failure.message}", failure.hint)
     return took
 
 

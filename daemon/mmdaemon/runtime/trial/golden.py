@@ -1,4 +1,4 @@
-"""Replaying a file's goldens: does this CPU compute what the model computed when it was converted?"""
+"""Replays the goldens of a file: this CPU must compute what the model computed when it was converted."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from mmdaemon.runtime.interface import Instance
 from mmwire.errors import ModelError
 from mmwire.golden import Golden, GoldenTensor
 
-_HINT = "convert it again; if it fails again, this CPU's kernels differ from those of the machine that converted"
+_HINT = "convert the model again; if it fails again, the kernels of this CPU differ from those of that machine"
 
 
 def replay(instance: Instance, goldens: Sequence[Golden]) -> int:
     """Run every golden and compare; return how many there were.
 
     Raises:
-        ModelError: ``GOLDEN_MISMATCH``: an answer is further from the recorded one than its tolerance.
+        ModelError: ``GOLDEN_MISMATCH``: an answer differs from the recorded one by more than its tolerance.
         InferenceError: ``INFERENCE_FAILED``.
     """
     for golden in goldens:
         spec = instance.signatures.get(golden.signature)
         inputs = {tensor.name: tensor for tensor in golden.inputs}
         if spec is None or {tensor.name for tensor in spec.inputs} != set(inputs):
-            raise ModelError("GOLDEN_MISMATCH", f"a golden is for {golden.signature!r}, which the model lacks", _HINT)
+            raise ModelError(
+                "GOLDEN_MISMATCH",
+                f"a golden is for the signature {golden.signature!r}, which the model does not have",
+                _HINT,
+            )
         payload = b"".join(inputs[tensor.name].data for tensor in spec.inputs)
         shapes = None if spec.is_static else [inputs[tensor.name].shape for tensor in spec.inputs]
         answer = instance.run(golden.signature, payload, 1, shapes, lambda: None)
@@ -39,7 +43,11 @@ def replay(instance: Instance, goldens: Sequence[Golden]) -> int:
 def _require_close(expected: GoldenTensor, found: NDArray[Any] | None) -> None:
     dtype = np.dtype(expected.dtype)
     if found is None or found.nbytes != len(expected.data) or found.dtype not in (dtype, np.dtype(np.uint8)):
-        raise ModelError("GOLDEN_MISMATCH", f"the model's golden has another output {expected.name!r}", _HINT)
+        raise ModelError(
+            "GOLDEN_MISMATCH",
+            f"the output {expected.name!r} has another type or size than in the model's golden",
+            _HINT,
+        )
     wanted = np.frombuffer(expected.data, dtype).astype(np.float64)
     values = np.frombuffer(found.tobytes(), dtype).astype(np.float64)
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Made-up inputs, to see whether a model runs at all."""
+"""Makes up inputs, to find out whether a model runs at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.random  # before the memory limit of a trial is tight
+import numpy.random  # now, while the memory limit of a trial leaves room for it
 from numpy.typing import NDArray
 
 from mmdaemon.runtime.interface import Instance
@@ -14,7 +14,7 @@ from mmwire.tensor import SignatureSpec, TensorSpec
 
 
 def zeros(spec: SignatureSpec, rows: int) -> list[NDArray[Any]]:
-    """Return zeros for every input; a free dimension that is not rows is taken as 1."""
+    """Return zeros for every input. A free dimension that does not count rows becomes 1."""
     return [np.zeros(_shape(tensor, rows), tensor.dtype) for tensor in spec.inputs]
 
 

@@ -28,8 +28,8 @@ def test_a_device_that_is_there_is_chosen(wanted: str, visible: list[str], chose
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        ("gpu", "device 'gpu' is not there: TensorFlow sees CPU:0"),
-        ("cpu:1", "device 'cpu:1' is not there: TensorFlow sees CPU:0"),
+        ("gpu", "there is no device 'gpu': TensorFlow sees CPU:0"),
+        ("cpu:1", "there is no device 'cpu:1': TensorFlow sees CPU:0"),
         ("tpu", "expected auto, cpu, gpu or gpu:N, got 'tpu'"),
         ("gpu:", "expected auto, cpu, gpu or gpu:N, got 'gpu:'"),
         ("gpu:-1", "expected auto, cpu, gpu or gpu:N, got 'gpu:-1'"),

@@ -195,7 +195,7 @@ WHERE = "on /job:localhost/replica:0/task:0/device:CPU:0 by allocator mklcpu"
                 "Hint: If you want to see a list of allocated tensors, add this to that.\n [Op:__inference_f_5]",
             ),
             "not enough memory to compute this request: OOM when allocating tensor with shape[8,9] and type float"
-            " (send fewer rows or smaller inputs a request)",
+            " (send fewer rows or smaller inputs in a request)",
         ),
         (
             "InvalidArgumentError",
@@ -216,10 +216,10 @@ def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, s
         ("text", "signature 'serving_default': input 'words' is a string tensor"),
         ("brief", "output 'y' is a bfloat16 tensor"),
         ("ragged", "output 'y' is a RaggedTensor"),
-        ("no_rank", "input 'x' has no known rank"),
+        ("no_rank", "input 'x' has an unknown rank"),
         ("python", "calls Python code"),
         ("v1_ref_counter", "writes to a resource inside its graph (AssignAdd)"),
-        ("memorizes", "writes to a resource that is no variable"),
+        ("memorizes", "writes to a resource that is not a variable"),
         ("bare", "no signature"),
     ],
 )
