@@ -1,4 +1,4 @@
-"""The arena: memory that the daemon and one child share. The tensors of one request at a time lie in it."""
+"""The arena: memory that the daemon and one child share. It holds the tensors of one request at a time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import fcntl
 import mmap
 import os
 
-# Ahead of the tensors: two words of 64 bits, on a page of their own so that tensors are aligned for any kernel.
+# Before the tensors lie two words of 64 bits. They have a page of their own, so that tensors are aligned for any
+# kernel.
 _HEAD_BYTES = mmap.PAGESIZE
 _INVOCATIONS, _CANCELLED = 0, 1
 _FIRST_BYTES = 256 * 1024
 
 
 def open_arena() -> int:
-    """Return the descriptor of a new arena. It can grow and never shrinks, so that no mapping of it faults.
+    """Return the descriptor of a new arena. It can grow but never shrink, so no mapping of it faults.
 
     Raises:
         OSError: No memory, no descriptor.
@@ -29,13 +30,13 @@ def open_arena() -> int:
 
 
 class Arena:
-    """One side's view of an arena.
+    """An arena as one side sees it.
 
     Args:
-        descriptor: Of the arena; this object's to close.
+        descriptor: The descriptor of the arena; this object closes it.
 
-    Thread: one at a time on each side. ``invocations`` and ``is_cancelled`` are single words of memory: what the other
-    side writes is seen by the next look.
+    Thread: one at a time on each side. ``invocations`` and ``is_cancelled`` are single words of memory: each side sees
+    what the other one wrote.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -43,7 +44,7 @@ class Arena:
         self._map()
 
     def reserve(self, size: int) -> memoryview:
-        """Return the memory for tensors, at least ``size`` bytes of it; what was in it stays.
+        """Return the memory for tensors, at least ``size`` bytes; its content stays.
 
         Raises:
             OSError: No memory.
@@ -57,7 +58,7 @@ class Arena:
 
     @property
     def invocations(self) -> int:
-        """How many invocations of the present request have begun; the child counts."""
+        """How many invocations of the present request have begun. The child writes it."""
         return self._head[_INVOCATIONS]
 
     @invocations.setter
@@ -66,7 +67,7 @@ class Arena:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the present request any more; the daemon says so."""
+        """Whether nobody waits for the present request any more. The daemon writes it."""
         return bool(self._head[_CANCELLED])
 
     @is_cancelled.setter
@@ -74,13 +75,13 @@ class Arena:
         self._head[_CANCELLED] = cancelled
 
     def close(self) -> None:
-        """Let go of it; views that were given out stay valid until their last reference is gone. Idempotent."""
+        """Close it. Views that were given out stay valid while a reference to them exists. Idempotent."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def _map(self) -> None:
-        # The old mapping goes with the last view of it: a runtime may still hold one.
+        # The old mapping ends with the last view of it, which a runtime may still hold.
         self._memory = mmap.mmap(self._descriptor, 0)
         whole = memoryview(self._memory)
         self._head = whole[:_HEAD_BYTES].cast("Q")

@@ -1,4 +1,4 @@
-"""The budget: processes that nobody uses are stopped until their next request, so that others have the memory."""
+"""The memory budget: stops processes that nobody uses until their next request, so that others have the memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A deployment whose processes all idle.
+    """A deployment whose processes are all idle.
 
     Attributes:
-        memory_bytes: Of them together.
+        memory_bytes: The memory of all of them.
         idle_s: For how long nobody has used it.
     """
 
@@ -29,13 +29,13 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate], taken_bytes: int, total_bytes: int, idle_s: float) -> list[Deployment]:
-    """Return what is to be stopped: what idles for too long, then what idled longest until the rest fits.
+    """Return the deployments to stop: those idle for too long, then those idle for longest, until the rest fits.
 
     Args:
-        candidates: What could be.
-        taken_bytes: By all processes, busy ones included.
-        total_bytes: What they may take.
-        idle_s: How long one may idle; 0 = for ever.
+        candidates: The deployments that could be stopped.
+        taken_bytes: The memory of all processes, busy ones included.
+        total_bytes: The memory that they may take together.
+        idle_s: How long a deployment may be idle; 0 = for ever.
     """
     chosen: list[Deployment] = []
     for candidate in sorted(candidates, key=lambda candidate: candidate.idle_s, reverse=True):
@@ -46,12 +46,12 @@ def choose(candidates: Sequence[Candidate], taken_bytes: int, total_bytes: int, 
 
 
 class Budget:
-    """Applies it.
+    """Stops deployments that are over the budget.
 
     Args:
         scheduler: Gives the scheduler under its monitor.
-        total_bytes: What all processes may take together.
-        idle_s: How long one may idle; 0 = for ever.
+        total_bytes: The memory that all processes may take together.
+        idle_s: How long a deployment may be idle; 0 = for ever.
 
     Thread: one at a time.
     """
@@ -64,10 +64,10 @@ class Budget:
         self._idle_s = idle_s
 
     def tidy(self, taken_bytes: int, now: float) -> None:
-        """Stop what has to be.
+        """Stop what is over the budget.
 
         Args:
-            taken_bytes: Memory of all processes.
+            taken_bytes: The memory of all processes.
             now: Monotonic seconds.
         """
         idle: list[tuple[Deployment, list[Any]]] = []
@@ -87,5 +87,8 @@ class Budget:
                 taken_mb = taken_bytes // _MIB
                 extra = about(deployment.name, deployment.version)
                 LOG.info(
-                    "%s is stopped until its next request; %d MiB were taken", deployment.name, taken_mb, extra=extra
+                    "%s is stopped until its next request; the processes of models took %d MiB",
+                    deployment.name,
+                    taken_mb,
+                    extra=extra,
                 )

@@ -1,4 +1,4 @@
-"""The child: loads one model, then runs what the daemon asks for, until the daemon closes the connection or is gone.
+"""The child: loads one model, then runs requests until the daemon closes the connection or is gone.
 
 Started as ``python -m mmdaemon.isolation.child CONTROL ARENA DAEMON``.
 """
@@ -28,7 +28,7 @@ from mmdaemon.store.archive import is_archive, unpack
 from mmwire.errors import CapacityError, InferenceError, InternalError, MmError, ModelError
 from mmwire.tflite import ModelState
 
-# path, threads, traits, device -> the loaded model, and what is known of it (the facts of ``TrialResult``, and more).
+# path, threads, traits, device -> the loaded model and its facts (those of ``TrialResult``, and more).
 Opener = Callable[[str, int, Traits, str], tuple[Instance, dict[str, Any]]]
 
 _OOM_SCORE = 500  # the kernel kills this process before the daemon, and a trial before this process
@@ -38,7 +38,7 @@ _ALIGN = 64  # as TensorFlow and XNNPACK like their tensors
 class Server:
     """Runs requests.
 
-    Thread: the child's main one.
+    Thread: the main one of the child.
     """
 
     def __init__(self, control: Channel, arena: Arena, instance: Instance) -> None:
@@ -57,7 +57,11 @@ class Server:
         except MmError as error:
             return {"error": error.as_dict()}
         except MemoryError:
-            return {"error": InferenceError("INFERENCE_FAILED", "the model's process has no memory for it").as_dict()}
+            return {
+                "error": InferenceError(
+                    "INFERENCE_FAILED", "the process of the model has no memory for this request"
+                ).as_dict()
+            }
         except Exception as error:
             traceback.print_exc()
             return {"error": InternalError("INTERNAL", f"a bug in the daemon: {type(error).__name__}").as_dict()}
@@ -68,7 +72,7 @@ class Server:
         shapes = None if run.shapes is None else [tuple(shape) for shape in run.shapes]
         answer = self._instance.run(run.signature, payload, run.rows, shapes, self._go_on)
         sizes = [tensor.nbytes for tensor in answer.tensors]
-        begin = math.ceil(run.size / _ALIGN) * _ALIGN  # behind the inputs: an output may be one of them
+        begin = math.ceil(run.size / _ALIGN) * _ALIGN  # behind the inputs, because an output may be an input
         memory = arena.reserve(begin + sum(sizes))
         at = begin
         for tensor, size in zip(answer.tensors, sizes, strict=True):
@@ -84,7 +88,7 @@ class Server:
 
 
 def _open(order: Order, model: int) -> tuple[Instance, dict[str, Any]]:
-    path = f"/proc/self/fd/{model}"  # stays open: a runtime may load from it again
+    path = f"/proc/self/fd/{model}"  # it stays open: a runtime may load from it again
     if is_archive(model):
         unpack(path, Path(order.scratch))
         path = order.scratch
@@ -105,12 +109,12 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _die_with(daemon: int) -> None:
-    """End when the daemon does, in the middle of a computation too.
+    """End when the daemon ends, even in the middle of a computation.
 
-    Not PDEATHSIG: that is of the thread that started this process.
+    PDEATHSIG would not do: the kernel sends it when the thread that started this process ends.
     """
     descriptor = os.pidfd_open(daemon)
-    if os.getppid() != daemon:  # it died before, and the number may be another's
+    if os.getppid() != daemon:  # the daemon died before, and another process may have its number
         os._exit(1)
 
     def wait() -> None:
@@ -159,4 +163,4 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     status = main(sys.argv[1:])
     sys.stderr.flush()
-    os._exit(status)  # no destructor of a model's library runs
+    os._exit(status)  # without running the destructors of a model's libraries

@@ -1,4 +1,4 @@
-"""Converting on the box: mmconvert as a process of its own, out of the way of what serves."""
+"""Converts on the box: runs mmconvert as a process of low priority, so that models that serve are not slowed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Conversion:
     """Converts SavedModel folders, one at a time.
 
     Args:
-        scratch: A folder for what comes of it.
-        most_s: How long one conversion may take.
+        scratch: A folder for results.
+        most_s: Seconds that one conversion may take.
 
     Thread: any; further callers wait.
     """
@@ -37,17 +37,17 @@ class Conversion:
 
     @contextlib.contextmanager
     def convert(self, source: Path, name: str) -> Iterator[Path]:
-        """Give the ``.tflite`` file or the FULL_TF folder that mmconvert makes of a SavedModel; gone afterwards.
+        """Give the ``.tflite`` file or FULL_TF folder that mmconvert makes of a SavedModel; it is removed afterwards.
 
         Raises:
-            ModelError: ``MODEL_INVALID``: mmconvert rejects it, and why; ``MODEL_TOO_SLOW``; ``STORE_FAILED``.
+            ModelError: ``MODEL_INVALID``: mmconvert rejects it, with the reason. ``MODEL_TOO_SLOW``. ``STORE_FAILED``.
         """
         with self._turn:
             try:
                 folder = Path(tempfile.mkdtemp(prefix="conversion-", dir=self._scratch))
             except OSError as error:
                 raise ModelError(
-                    "STORE_FAILED", f"there is no place to convert {name} in: {error.strerror}", retryable=True
+                    "STORE_FAILED", f"there is no room to convert {name}: {error.strerror}", retryable=True
                 ) from None
             try:
                 LOG.info("%s is being converted", name, extra=about(name))

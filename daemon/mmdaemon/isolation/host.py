@@ -1,4 +1,4 @@
-"""What the box has for SavedModels: TensorFlow, mmconvert, a GPU. Nothing is imported to find out."""
+"""Finds out what the box has for SavedModels (TensorFlow, mmconvert, a GPU) without importing any of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-# What the kernel drivers of NVIDIA (with a number) and AMD (ROCm) put there.
+# Device files of the kernel drivers of NVIDIA (with a number) and AMD (ROCm).
 _GPU_FILES = ("nvidia[0-9]*", "kfd")
 _HIDES_GPUS = "CUDA_VISIBLE_DEVICES"  # empty or -1: none; Source: the CUDA C++ programming guide
 _CONVERTER = ("mmconvert", "tensorflow", "litert_quantizer")
@@ -18,7 +18,7 @@ def has_tensorflow() -> bool:
 
 
 def has_converter() -> bool:
-    """Return whether mmconvert is installed with what it needs."""
+    """Return whether mmconvert is installed with everything that it needs."""
     return all(find_spec(name) is not None for name in _CONVERTER)
 
 
@@ -26,8 +26,8 @@ def has_gpu(environment: Mapping[str, str], devices: Path = Path("/dev")) -> boo
     """Return whether a GPU is visible to this process.
 
     Args:
-        environment: Of the process.
-        devices: Where device files are.
+        environment: The environment of the process.
+        devices: The folder of device files.
     """
     if environment.get(_HIDES_GPUS, "0").strip() in ("", "-1"):
         return False
@@ -35,10 +35,10 @@ def has_gpu(environment: Mapping[str, str], devices: Path = Path("/dev")) -> boo
 
 
 def tensorflow_version() -> str:
-    """Return the version of the TensorFlow that is installed, empty for none or an unknown one.
+    """Return the version of the installed TensorFlow; empty for none, or for an unknown one.
 
-    Source: PEP 427: a package's metadata lies beside it, in ``NAME-VERSION.dist-info``. ``importlib.metadata`` says the
-    same and takes 10 ms of every start.
+    ``importlib.metadata`` would tell the same, but takes 10 ms of every start. Source: PEP 427. The metadata of a
+    package lies beside it, in ``NAME-VERSION.dist-info``.
     """
     found = find_spec("tensorflow")
     if found is None or found.origin is None:

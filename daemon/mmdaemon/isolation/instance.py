@@ -1,4 +1,4 @@
-"""One model in a process of its own, as an ``Instance``: any worker may lease it like one in this process."""
+"""A model in a process of its own, as an ``Instance`` that any worker may lease like one in the daemon."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mmdaemon.runtime.interface import Outputs
 from mmwire.errors import CapacityError, MmError
 from mmwire.tensor import Shape, SignatureSpec
 
-_LOOK_MS = 50  # between two looks at whether somebody still waits for the answer
-_LAST_WORDS_S = 2.0  # how soon the warden knows why a child ended
+_LOOK_MS = 50  # between two checks whether somebody still waits for the answer
+_LAST_WORDS_S = 2.0  # within this time the warden knows why a child ended
 
 
 class ProcessInstance:
     """A child that has loaded its model.
 
     Attributes:
-        facts: What the child found out about the model.
+        facts: The facts of the model that the child found.
 
-    Thread: one at a time, as every instance; ``interrupt`` any.
+    Thread: one at a time, like every instance; ``interrupt`` any.
     """
 
     def __init__(self, child: ChildProcess, facts: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class ProcessInstance:
         return self._child.pid
 
     def memory_bytes(self) -> int:
-        """Return the memory that its process takes now."""
+        """Return the memory that the process takes now."""
         return self._child.memory_bytes()
 
     def run(
@@ -53,7 +53,7 @@ class ProcessInstance:
         """Compute; see ``Instance.run``.
 
         Raises:
-            MmError: Also ``INSTANCE_LOST``: the process ended meanwhile; the instance is of no use any more.
+            MmError: Also ``INSTANCE_LOST``: the process ended meanwhile, and the instance with it.
         """
         arena, child = self._child.arena, self._child
         size = len(payload)
@@ -76,7 +76,7 @@ class ProcessInstance:
         return Outputs(_copies(arena.reserve(ran.begin + sum(ran.sizes)), ran), ran.answer_shapes())
 
     def interrupt(self) -> bool:
-        """End what it computes, and itself; the run ends with ``INSTANCE_LOST``."""
+        """End the process; the run under way ends with ``INSTANCE_LOST``."""
         self._child.kill()
         return True
 
@@ -86,14 +86,14 @@ class ProcessInstance:
         self._child.close()
 
     def _wait(self, go_on: Callable[[], None]) -> MmError | None:
-        """Wait for the answer; return why nobody wants it any more, None if somebody does."""
+        """Wait for the answer; return why nobody waits for it any more, None if somebody does."""
         seen = 0
         gone: MmError | None = None
         while not self._answers.poll(_LOOK_MS):
             begun = self._child.arena.invocations
             if begun == seen or gone is not None:
                 continue
-            seen = begun  # one invocation has ended and another begun: as between two of them in this process
+            seen = begun  # now is the time between two invocations, as for an instance in the daemon
             try:
                 go_on()
             except MmError as error:
@@ -105,11 +105,11 @@ class ProcessInstance:
         self._child.ended.wait(_LAST_WORDS_S)
         how = self._child.how or "does not answer"
         hint = "try again; raise executor.memory_mb" if self._child.is_starved else "try again"
-        return CapacityError("INSTANCE_LOST", f"the model's process {how}", hint)
+        return CapacityError("INSTANCE_LOST", f"the process of the model {how}", hint)
 
 
 def _copies(memory: memoryview, ran: Ran) -> list[memoryview]:
-    """Return the outputs out of the arena: the next request overwrites it before the reply has gone out."""
+    """Return copies of the outputs: the next request may overwrite the arena before the reply has gone out."""
     whole = memoryview(bytes(memory[ran.begin : ran.begin + sum(ran.sizes)]))
     parts: list[memoryview] = []
     at = 0

@@ -1,4 +1,4 @@
-"""What the daemon and a child say to each other: one JSON object a packet, the tensors beside it in the arena.
+"""The packets between the daemon and a child: one JSON object each; the tensors lie in the arena.
 
 ::
 
@@ -19,22 +19,22 @@ from mmwire.errors import MmError, error_from_dict
 from mmwire.tensor import Shape
 
 MEMORY_KEY = "executor.memory_mb"  # the key of the configuration behind ``Order.memory_bytes``
-_PACKET_BYTES = 256 * 1024  # the kernel takes 208 KB in one packet
+_PACKET_BYTES = 256 * 1024  # the kernel takes at most 208 KB in one packet
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Load one model.
+    """The order to load one model.
 
     Attributes:
         opener: ``module:function`` that loads it; see ``child.Opener``.
         threads: Threads of one invocation.
         batch: ``Traits.batch``.
         state: ``Traits.state``.
-        device: Where TensorFlow computes: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        device: The device that TensorFlow computes on: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         scratch: An empty folder for the files of a SavedModel; the daemon removes it.
-        memory_bytes: Memory that the child may take; 0 = no limit of its own.
+        memory_bytes: The memory that the child may take; 0 = no limit.
     """
 
     opener: str
@@ -48,10 +48,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Compute one request, whose inputs lie at the start of the arena.
+    """The order to compute one request, whose inputs lie at the start of the arena.
 
     Attributes:
-        size: Bytes of the inputs.
+        size: The bytes of the inputs.
     """
 
     signature: str
@@ -65,8 +65,8 @@ class Ran:
     """The outputs of one request.
 
     Attributes:
-        begin: Where the first one lies in the arena; the others follow it.
-        sizes: Bytes of each.
+        begin: The offset of the first one in the arena; the others follow it.
+        sizes: The bytes of each.
         shapes: Their shapes, when they do not follow from the spec and the rows.
     """
 
@@ -75,7 +75,7 @@ class Ran:
     shapes: list[list[int]] | None
 
     def answer_shapes(self) -> tuple[Shape, ...] | None:
-        """Return the shapes as ``Answer`` has them."""
+        """Return the shapes as ``Outputs`` has them."""
         return None if self.shapes is None else tuple(tuple(shape) for shape in self.shapes)
 
 
@@ -83,18 +83,19 @@ class Channel:
     """One end of the connection between the daemon and a child.
 
     Args:
-        sock: A sequenced-packet socket; this object's to close.
+        sock: A sequenced-packet socket; this object closes it.
 
     Thread: one at a time; ``shut_down`` any.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        # recv() of as much would fetch that much memory each time: 17 us a packet, several times that with cold caches.
+        # recv() with so many bytes would allocate them each time: 17 us a packet, and several times that with cold
+        # caches.
         self._room = mmap.mmap(-1, _PACKET_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def fileno(self) -> int:
-        """Return the descriptor: readable when the other side has said something, or is gone."""
+        """Return the descriptor. It is readable when a packet has come, or the other side is gone."""
         return self._sock.fileno()
 
     def send(self, message: Order | Run | Ran | Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -116,7 +117,7 @@ class Channel:
 
         Raises:
             OSError: The connection broke.
-            ValueError: Not a message.
+            ValueError: The packet is not a message.
         """
         size = self._sock.recv_into(self._room)
         if not size:
@@ -139,18 +140,18 @@ class Channel:
         return Order(**json.loads(data)), model
 
     def shut_down(self) -> None:
-        """End the conversation: both sides see the other gone.
+        """End the conversation for both sides.
 
         Raises:
-            OSError: It had ended.
+            OSError: It had ended already.
         """
         self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the connection. Idempotent."""
+        """Close the connection. Idempotent."""
         self._sock.close()
 
 
 def error_of(message: dict[str, Any]) -> MmError | None:
-    """Return the error that a reply carries, None for a good one."""
+    """Return the error in a reply, None when it has none."""
     return error_from_dict(message["error"]) if "error" in message else None

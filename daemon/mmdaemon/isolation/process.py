@@ -1,4 +1,4 @@
-"""One child as the daemon sees it: started by exec, asked packet by packet, ended by closing its connection."""
+"""One child, as the daemon sees it: starts it by exec, sends it packets, ends it by closing the connection."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ChildProcess:
     """One child.
 
     Attributes:
-        subject: Whose process it is, for the log.
+        subject: The model that it runs, for the log.
         arena: The memory shared with it.
-        ended: Set once it has ended and ``how`` says how.
-        how: One clause for people.
-        is_starved: Whether it ended for want of memory.
+        ended: Set once it has ended and ``how`` is known.
+        how: How it ended, as one clause for people.
+        is_starved: Whether it ended because it got no memory.
 
     Thread: any for ``kill``, ``stop`` and the attributes; one at a time for the rest.
     """
@@ -77,14 +77,14 @@ class ChildProcess:
         self._control = Channel(ours)
         self._noise = bytearray()
         self._was_told = False
-        self._lock = threading.Lock()  # its descriptor is another's once it has ended
+        self._lock = threading.Lock()  # once the child has ended, its descriptor may belong to something else
 
     @classmethod
     def start(cls) -> ChildProcess:
-        """Start one, and do not wait for it.
+        """Start a child, and do not wait for it.
 
         Raises:
-            InternalError: ``INTERNAL``: there is no process, or no memory, for it.
+            InternalError: ``INTERNAL``: the box has no process, or no memory, for it.
         """
         try:
             return cls()
@@ -100,23 +100,23 @@ class ChildProcess:
 
     @property
     def control(self) -> int:
-        """The descriptor that becomes readable when it answers or ends."""
+        """A descriptor that becomes readable when the child answers or ends."""
         return self._control.fileno()
 
     def about(self, error: MmError | None = None) -> dict[str, dict[str, object]]:
-        """Return the ``extra`` of a log line on it."""
+        """Return the ``extra`` of a log line about it."""
         return about(self.subject.model, self.subject.version, error=error)
 
     def send(self, message: Order | Run, descriptors: tuple[int, ...] = ()) -> None:
-        """Ask it something.
+        """Send it a packet.
 
         Raises:
-            OSError: It is gone.
+            OSError: The child is gone.
         """
         self._control.send(message, descriptors)
 
     def receive(self) -> dict[str, Any] | None:
-        """Return its answer, None when it is gone; blocks until there is one."""
+        """Wait for its answer and return it, None when the child is gone."""
         try:
             return self._control.receive()
         except (OSError, ValueError):
@@ -130,7 +130,7 @@ class ChildProcess:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it: it sees its connection closed; one that does not end is killed. Idempotent."""
+        """End it by closing the connection; kill it if it does not end by itself. Idempotent."""
         self._was_told = True
         with contextlib.suppress(OSError):
             self._control.shut_down()
@@ -139,12 +139,12 @@ class ChildProcess:
             self.ended.wait()
 
     def close(self) -> None:
-        """Give back what it left; once it has ended."""
+        """Free what it left behind, once it has ended."""
         self._control.close()
         self.arena.close()
 
     def memory_bytes(self) -> int:
-        """Return its resident memory, without what it shares with others; 0 when it is gone.
+        """Return its resident memory, without pages that it shares with others; 0 when it is gone.
 
         Source: proc(5), ``statm``: resident minus shared pages.
         """
@@ -155,7 +155,7 @@ class ChildProcess:
         return max(0, int(fields[1]) - int(fields[2])) * _PAGE_BYTES
 
     def on_noise(self) -> list[str]:
-        """Take in what it printed; return the whole lines of it, and keep the end for ``detail``."""
+        """Read what it printed; return the lines, and keep the end of it for ``detail``."""
         lines: list[str] = []
         with contextlib.suppress(BlockingIOError):
             data = os.read(self.noise_out, 65536)
@@ -166,11 +166,11 @@ class ChildProcess:
 
     @property
     def detail(self) -> str:
-        """The last words of it."""
+        """The last words that it printed."""
         return self._noise.decode("utf-8", "replace").strip()
 
     def on_end(self) -> None:
-        """Reap it and say how it ended."""
+        """Reap it, and note how it ended."""
         self.on_noise()
         status = self._process.wait()
         self.is_starved = is_out_of_memory(self.detail)
@@ -182,7 +182,7 @@ class ChildProcess:
 
     @property
     def was_told(self) -> bool:
-        """Whether it ended, or ends, because the daemon wanted it."""
+        """Whether the daemon wanted it to end."""
         return self._was_told
 
 
@@ -190,7 +190,7 @@ def _how(status: int, is_starved: bool) -> str:
     if is_starved:
         return "ran out of memory"
     if status == -signal.SIGKILL:
-        return "was killed, as the kernel does when memory is short"
+        return "was killed, as the kernel does when the box is short of memory"
     if status < 0:
         return f"was killed by {signal.Signals(-status).name}"
     return f"ended with status {status}"

@@ -1,4 +1,4 @@
-"""The executor: a ``Runtime`` whose instances are processes."""
+"""A ``Runtime`` whose instances are processes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from mmwire.errors import InternalError, MmError, ModelError
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """Of one child.
+    """The limits of one child.
 
     Attributes:
-        memory_bytes: Memory that it may take; 0 = no limit of its own.
-        start_s: How long it may take until its model has answered for the first time.
+        memory_bytes: The memory that it may take; 0 = no limit.
+        start_s: Seconds that it may take until its model has answered for the first time.
     """
 
     memory_bytes: int
@@ -39,15 +39,15 @@ class ProcessRuntime:
     """Loads models in processes of their own.
 
     Args:
-        name: Of the distribution that runs them, for people.
-        version: Of it.
+        name: The distribution that runs them, for people.
+        version: The version of that distribution.
         opener: ``module:function`` that loads a model in the child; see ``child.Opener``.
-        device: Where TensorFlow computes.
-        scratch: A folder for what a child unpacks.
+        device: The device that TensorFlow computes on.
+        scratch: A folder for the files that a child unpacks.
         warden: Watches the children.
-        turns: How many may start at the same time.
-        limits: Of each.
-        on_lost: Called with an instance whose process ended though nobody told it to; from the warden's thread.
+        turns: Limits how many children start at the same time.
+        limits: The limits of each child.
+        on_lost: Called with an instance whose process ended by itself, in the thread of the warden.
 
     Thread: any for every method.
     """
@@ -80,8 +80,8 @@ class ProcessRuntime:
         """Start a process and have it load a model; see ``Runtime.load``.
 
         Raises:
-            MmError: Also ``MODEL_CRASHED``, ``MODEL_TOO_LARGE``, ``MODEL_TOO_SLOW``: what became of the process;
-                ``STORE_FAILED``: its files could not be laid out.
+            MmError: Also ``MODEL_CRASHED``, ``MODEL_TOO_LARGE``, ``MODEL_TOO_SLOW``: how the process ended.
+                ``STORE_FAILED``: there is no room to unpack its files.
         """
         with self._turns:
             try:
@@ -89,7 +89,7 @@ class ProcessRuntime:
             except OSError as error:
                 raise ModelError(
                     "STORE_FAILED",
-                    f"there is no place to unpack the model in {self._scratch}: {error.strerror}",
+                    f"there is no room to unpack the model in {self._scratch}: {error.strerror}",
                     "free some space there",
                     retryable=True,
                 ) from None
@@ -125,7 +125,7 @@ class ProcessRuntime:
         """Have the child load the model; return its facts."""
         model = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with contextlib.suppress(OSError):  # one that has ended already is seen below
+            with contextlib.suppress(OSError):  # below it shows whether the child has ended
                 child.send(order, (model,))
         finally:
             os.close(model)
@@ -143,20 +143,20 @@ class ProcessRuntime:
         return facts
 
     def _failure(self, child: ChildProcess) -> MmError:
-        """Return what became of a child that ended before it had loaded its model."""
+        """Return the error for a child that ended before it had loaded its model."""
         was_killed = child.was_told
         if not child.ended.wait(5.0):
-            return InternalError("INTERNAL", "the model's process closed its connection", retryable=True)
+            return InternalError("INTERNAL", "the process of the model closed its connection", retryable=True)
         error: MmError
         if was_killed:
             limit_s = self._limits.start_s
-            message = f"the model's process did not answer within {limit_s:g} s"
+            message = f"the process of the model did not answer within {limit_s:g} s"
             error = ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
         elif child.is_starved:
             error = too_large("loading", MEMORY_KEY, self._limits.memory_bytes)
         else:
-            message = f"the model's process {child.how} while it loaded"
-            error = ModelError("MODEL_CRASHED", message, "the log has the rest")
+            message = f"the process of the model {child.how} while it loaded the model"
+            error = ModelError("MODEL_CRASHED", message, "the log has its last words")
         _log_end(child, error)
         return error
 
@@ -169,7 +169,7 @@ class ProcessRuntime:
 
 
 def _log_end(child: ChildProcess, error: MmError | None = None) -> None:
-    """Log how a process ended that nobody wanted to end."""
+    """Log how a process ended that should not have ended."""
     last_words = child.detail or "none"
     LOG.warning(
         "the process of %s (%d) %s; its last words: %s",

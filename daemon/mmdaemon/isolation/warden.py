@@ -1,4 +1,4 @@
-"""The warden: one thread that sees children end, keeps their last words, and gives the turn to the budget."""
+"""The warden: one thread that notices when children end, keeps their last words, and calls the budget."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from collections.abc import Callable
 from mmdaemon.isolation.process import ChildProcess
 from mmdaemon.log.logger import LOG, log_bug
 
-TICK_S = 2.0  # between two looks at what the children take
+TICK_S = 2.0  # between two looks at the memory of the children
 
 
 class Warden:
-    """Watches children; sleeps for good while there is none.
+    """Watches children. It sleeps while there are none.
 
     Args:
-        on_tick: Called every ``TICK_S`` while there are children, with the bytes that they take and the time, in
-            monotonic seconds.
+        on_tick: Called every ``TICK_S`` while there are children, with the bytes of memory that they take and the time
+            in monotonic seconds.
 
-    Thread: any for ``watch`` and ``stop``; ``on_tick`` and every ``on_end`` run on its own, ``mm-warden``.
+    Thread: any for ``watch`` and ``stop``. ``on_tick`` and every ``on_end`` run in its own thread, ``mm-warden``.
     """
 
     def __init__(self, on_tick: Callable[[int, float], object]) -> None:
@@ -37,7 +37,7 @@ class Warden:
         self._thread: threading.Thread | None = None
 
     def watch(self, child: ChildProcess, on_end: Callable[[], object]) -> None:
-        """Watch a child; ``on_end`` is called once it has ended and was reaped."""
+        """Watch a child; call ``on_end`` once it has ended and was reaped."""
         with self._lock:
             self._new.append((child, on_end))
             if self._thread is None:
@@ -46,7 +46,7 @@ class Warden:
         os.eventfd_write(self._wake, 1)
 
     def stop(self) -> None:
-        """Stop to watch. Idempotent."""
+        """Stop watching. Idempotent."""
         self._is_stopping = True
         os.eventfd_write(self._wake, 1)
         if self._thread is not None:
@@ -76,12 +76,12 @@ class Warden:
             return
         watched = self._by_descriptor.get(descriptor)
         if watched is None:
-            return  # of a child that ended in this round
+            return  # its child has ended in this round
         child, on_end = watched
         if descriptor == child.noise_out:
             self._log(child)
             if event & select.POLLHUP:
-                self._forget(descriptor)  # it closed its outputs; it may go on without
+                self._forget(descriptor)  # the child closed its outputs, and may go on without them
             return
         self._forget(child.pidfd, child.noise_out)
         self._log(child)

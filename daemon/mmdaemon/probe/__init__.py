@@ -1,7 +1,7 @@
-"""Trying a model where it can do no harm: a helper process, and a child of it for each trial.
+"""Tries models where they can do no harm: in a helper process, with a child of it for each trial.
 
 loader thread -> Probe -> (socket) -> helper -> fork -> trial -> (pipe) -> helper -> (pipe) -> loader thread
 
-Owns: the helper's life, the limits of a trial, telling what killed it.
-Never: a model loaded in the daemon, a fork of the threaded daemon.
+Owns: the life of the helper, the limits of a trial, the reason why a trial died.
+Never: a model loaded in the daemon, a fork of the daemon, which has threads.
 """

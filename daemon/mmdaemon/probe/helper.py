@@ -1,7 +1,7 @@
-"""The helper process: warm, single-threaded, never runs a model, forks a child for each trial.
+"""The helper process: it has one thread and an imported runtime, runs no model, and forks a child for each trial.
 
-Started as ``python -m mmdaemon.probe.helper CONTROL DAEMON EXAMINER WARM_UP``; ends when its control socket does, or
-the daemon: another child of the daemon may hold that socket open.
+Started as ``python -m mmdaemon.probe.helper CONTROL DAEMON EXAMINER WARM_UP``. It ends when its control socket closes
+or the daemon ends; the socket alone is not enough, because another child of the daemon may hold it open.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Child:
         return self.ended, self.report, self.noise
 
     def drain(self, descriptor: int) -> bool:
-        """Read what is there, as much as a pipe holds; return whether there may be more later."""
+        """Read once, as much as a pipe holds; return whether there may be more later."""
         try:
             data = os.read(descriptor, _PIPE_BYTES)
         except BlockingIOError:
@@ -57,7 +57,7 @@ class _Child:
 class Helper:
     """The event loop of the helper process.
 
-    Thread: the only one; a fork of a process with threads may find any lock held.
+    Thread: the only one. After a fork of a process with threads any lock may be held for ever.
     """
 
     def __init__(self, control: socket.socket, daemon: int, examiner: Examiner) -> None:
@@ -65,20 +65,20 @@ class Helper:
         self._examiner = examiner
         self._poll = select.poll()
         self._children: dict[int, _Child] = {}  # by each of their descriptors
-        self._daemon = os.pidfd_open(daemon)  # not PDEATHSIG: that is of the thread that started this process
+        self._daemon = os.pidfd_open(daemon)  # PDEATHSIG would come when the thread that started this process ends
 
     def serve(self) -> None:
-        """Serve until the daemon is gone; then nothing of this process is left either."""
+        """Serve until the daemon is gone."""
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._daemon, select.POLLIN)
-        with contextlib.suppress(ConnectionError):  # a daemon that ended meanwhile is seen below
+        with contextlib.suppress(ConnectionError):  # below it shows whether the daemon has ended
             self._control.send(READY)
         while True:
             ready = [descriptor for descriptor, _ in self._poll.poll(self._wait_ms())]
             for descriptor in ready:
                 if descriptor in self._children:
                     self._on_child(self._children[descriptor], descriptor)
-            # Last: a new child may get the descriptors of one that ended, and must not get its events.
+            # This comes last: a new child may get the descriptors of one that ended, but must not get its events.
             if self._daemon in ready or (self._control.fileno() in ready and not self._on_control()):
                 return
             self._on_time()
@@ -124,7 +124,7 @@ class Helper:
         if descriptor == child.ended:
             self._on_end(child)
         elif not child.drain(descriptor):
-            self._poll.unregister(descriptor)  # end of file; the process itself may go on
+            self._poll.unregister(descriptor)  # end of file; the process may go on
 
     def _on_end(self, child: _Child) -> None:
         _, status = os.waitpid(child.pid, 0)
@@ -146,7 +146,7 @@ class Helper:
 
 
 def _answer(descriptor: int, result: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError), os.fdopen(descriptor, "wb") as pipe:  # nobody may be waiting any more
+    with contextlib.suppress(OSError), os.fdopen(descriptor, "wb") as pipe:  # perhaps nobody waits any more
         pipe.write(json.dumps(result).encode())
 
 
@@ -160,12 +160,12 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     daemon = int(arguments[1])
     examiner = _load(arguments[2])
-    with contextlib.suppress(MmError):  # without a runtime each trial says so
+    with contextlib.suppress(MmError):  # without a runtime each trial ends with that error
         _load(arguments[3])()
     gc.collect()
-    gc.freeze()  # pages stay shared with the children
+    gc.freeze()  # so that pages stay shared with the children
     helper = Helper(control, daemon, examiner)
-    if os.getppid() == daemon:  # else it died, and the number may be another's
+    if os.getppid() == daemon:  # else the daemon died, and another process may have its number
         helper.serve()
 
 

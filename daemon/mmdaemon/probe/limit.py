@@ -25,7 +25,7 @@ class TrialLimits:
     Attributes:
         wall_s: How long it may take; then the helper kills it.
         cpu_s: Processor time of all its threads together; then the kernel kills it.
-        memory_bytes: Address space that it may take on top of the warm helper's, and of twice the size of the file.
+        memory_bytes: Address space that it may take, besides that of the helper and twice the size of the file.
     """
 
     wall_s: float = 60.0
@@ -70,7 +70,7 @@ def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor of this process that is not in ``keep``."""
     low = 0
     for descriptor in sorted(set(keep)):
-        if low < descriptor:  # closerange(0, 0) closes everything (Python 3.11, where -1 becomes the last descriptor)
+        if low < descriptor:  # closerange(0, 0) closes everything in Python 3.11, where -1 becomes the last descriptor
             os.closerange(low, descriptor)
         low = descriptor + 1
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))

@@ -1,4 +1,4 @@
-"""What the daemon and the helper say to each other: one JSON object a packet, descriptors attached."""
+"""The packets between the daemon and the helper: one JSON object each, with descriptors attached."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ READY = b"ready"
 
 @dataclass(frozen=True, slots=True)
 class TrialRequest:
-    """Try one model. Attached: the model's file, and the pipe that the trial result goes to."""
+    """The request to try one model. Attached: the file of the model, and the pipe for the trial result."""
 
     threads: int
     limits: TrialLimits
 
 
 def send_request(control: socket.socket, request: TrialRequest, model: int, answer: int) -> None:
-    """Send one request; a packet goes as a whole, so any number of threads may.
+    """Send one request. A packet goes as a whole, so several threads may send at a time.
 
     Raises:
         OSError: The helper is gone.
@@ -34,7 +34,7 @@ def receive_request(control: socket.socket) -> tuple[TrialRequest, int, int] | N
     """Receive one request with its two descriptors; None when the daemon is gone.
 
     Raises:
-        ValueError: Not a request.
+        ValueError: The packet is not a request.
     """
     data, descriptors, _, _ = socket.recv_fds(control, _PACKET_BYTES, 2)
     if not data:

@@ -1,4 +1,4 @@
-"""The daemon's side of probing: asks the helper process, and replaces it when it died."""
+"""The probe: asks the helper process to try models, and replaces the helper when it died."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mmwire.errors import InternalError
 
 EXAMINER = "mmdaemon.runtime.trial.examine:examine"
 WARM_UP = "mmdaemon.runtime.tflite.selection:select_runtime"
-_GRACE_S = 10.0  # the helper's, beyond the wall limit that it enforces itself
+_GRACE_S = 10.0  # for the helper, after the wall limit that it enforces itself
 
 
 class Probe:
-    """Tries models in processes that nobody needs afterwards.
+    """Tries models in throw-away processes.
 
     Args:
-        limits: Of each trial.
-        parallel: Trials at the same time; further callers wait. Default: the cores of the box.
-        examiner: ``module:function`` to run in the child; see ``trial.Examiner``.
-        warm_up: ``module:function`` that the helper calls once, so that every child finds the runtime imported.
+        limits: The limits of each trial.
+        parallel: How many trials run at the same time; further callers wait. Default: the cores of the box.
+        examiner: ``module:function`` that the child runs; see ``trial.Examiner``.
+        warm_up: ``module:function`` that the helper calls once, so that every child has the runtime imported.
 
     Thread: any for every method.
     """
@@ -44,10 +44,10 @@ class Probe:
         self._stopped = False
 
     def start(self) -> None:
-        """Start the helper, so that it is warm when the first check comes. Idempotent; also after ``stop``.
+        """Start the helper, so that it is ready when the first check comes. Idempotent; also works after ``stop``.
 
         Raises:
-            InternalError: ``INTERNAL``: there is no process for it.
+            InternalError: ``INTERNAL``: the box has no process for it.
         """
         with self._lock:
             self._stopped = False
@@ -55,7 +55,7 @@ class Probe:
                 self._helper = HelperProcess.start(self._examiner, self._warm_up)
 
     def stop(self) -> None:
-        """End the helper and all trials; checks under way return a transient result. Idempotent."""
+        """End the helper and all trials. Checks under way return a transient result. Idempotent."""
         with self._lock:
             self._stopped = True
             helper, self._helper = self._helper, None
@@ -64,19 +64,20 @@ class Probe:
 
     @property
     def pid(self) -> int | None:
-        """The helper's process id, None while there is none."""
+        """The process id of the helper, None while there is no helper."""
         helper = self._helper
         return None if helper is None else helper.process.pid
 
     def check(self, blob: OpenBlob, threads: int) -> TrialResult:
-        """Try a model and return the result. If the helper dies meanwhile, start another and try the model once more.
+        """Try a model and return the result. If the helper dies meanwhile, start another one and try once more.
 
-        Blocks up to the wall limit, and for a turn.
+        This blocks for up to the wall limit, and before that until the trial has its turn.
         """
         with self._turns:
             result = self._try(blob, threads, self._limits)
             if result.code == "MODEL_INVALID":
-                # LiteRT says the same of a bad file and of memory it did not get. A bad file stays bad with more of it.
+                # LiteRT gives the same error for a bad file and for too little memory. With more memory a bad file
+                # stays bad.
                 second = self._try(blob, threads, self._limits.with_more_memory())
                 if second.ok or second.code == "MODEL_TOO_LARGE":
                     return starved(result, self._limits)
@@ -97,10 +98,10 @@ class Probe:
         return not_tried(failure)
 
     def _ask(self, helper: HelperProcess, blob: OpenBlob, threads: int, limits: TrialLimits) -> TrialResult | None:
-        """Return the helper's result, None when it died or hangs.
+        """Return the result from the helper, None when the helper died or hangs.
 
         Raises:
-            InternalError: ``INTERNAL``: no descriptors left.
+            InternalError: ``INTERNAL``: no descriptor is left.
         """
         try:
             ours, theirs = os.pipe2(os.O_CLOEXEC)
@@ -119,10 +120,10 @@ class Probe:
             os.close(ours)
 
     def _running(self) -> HelperProcess:
-        """Return the helper, warm; started if there is none.
+        """Return the helper, ready for a trial; start it if there is none.
 
         Raises:
-            InternalError: ``INTERNAL``: it does not come up, or the probe was stopped.
+            InternalError: ``INTERNAL``: it does not start, or the probe was stopped.
         """
         with self._lock:
             if self._stopped:
@@ -137,7 +138,7 @@ class Probe:
             return self._helper
 
     def _replace(self, dead: HelperProcess) -> None:
-        """Forget a helper that died or hangs, unless another thread did."""
+        """Replace a helper that died or hangs, unless another thread did so."""
         with self._lock:
             if self._helper is not dead:
                 return

@@ -1,4 +1,4 @@
-"""The helper as a process of the daemon's: started by exec, ended by closing its socket."""
+"""The helper, as the daemon sees it: starts it by exec, ends it by closing its socket."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class HelperProcess:
     """One helper process.
 
     Attributes:
-        process: It.
-        control: The socket that requests go through.
+        process: The process.
+        control: The socket for requests.
 
-    Thread: any for every method, ``wait_warm`` one at a time; a packet on ``control`` goes as a whole.
+    Thread: any for every method; ``wait_warm`` one at a time. A packet on ``control`` goes as a whole.
     """
 
     def __init__(self, examiner: str, warm_up: str) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # numpy's OpenBLAS would start threads at import, and a fork of a process with threads is a gamble.
+            # numpy's OpenBLAS would start threads when it is imported, and a process with threads must not fork.
             environment = child_environment(os.environ) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(
                 [
@@ -54,21 +54,21 @@ class HelperProcess:
 
     @classmethod
     def start(cls, examiner: str, warm_up: str) -> HelperProcess:
-        """Start one, and do not wait for it.
+        """Start a helper, and do not wait for it.
 
         Raises:
-            InternalError: ``INTERNAL``: there is no process for it.
+            InternalError: ``INTERNAL``: the box has no process for it.
         """
         try:
             return cls(examiner, warm_up)
         except OSError as error:
-            raise InternalError("INTERNAL", f"the probe's helper cannot be started: {error.strerror}") from None
+            raise InternalError("INTERNAL", f"the helper of the probe cannot be started: {error.strerror}") from None
 
     def wait_warm(self) -> None:
-        """Block until it has imported what a trial needs. Idempotent.
+        """Wait until it has imported everything that a trial needs. Idempotent.
 
         Raises:
-            InternalError: ``INTERNAL``: it did not come up, and is gone.
+            InternalError: ``INTERNAL``: it did not start, and is gone.
         """
         if self._is_warm:
             return
@@ -78,10 +78,12 @@ class HelperProcess:
         if not self._is_warm:
             self.stop()
             status = self.process.returncode
-            raise InternalError("INTERNAL", f"the probe's helper does not come up (status {status})", "see the log")
+            raise InternalError(
+                "INTERNAL", f"the helper of the probe does not start (status {status})", "the log says why"
+            )
 
     def stop(self) -> None:
-        """End it: end of file on its socket is the sign; its children die with it."""
+        """End it by closing its socket; its children die with it."""
         with contextlib.suppress(OSError):
             self.control.shutdown(socket.SHUT_RDWR)
         try:

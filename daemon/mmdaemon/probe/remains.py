@@ -1,4 +1,4 @@
-"""What a trial leaves behind becomes its result: the bytes in the pipe, the exit status, the reason of a kill."""
+"""Turns what a trial leaves behind into its result: the bytes in the pipe, the exit status, the reason of a kill."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mmdaemon.store.trial import TrialResult
 from mmwire.errors import CODES, InternalError, MmError, ModelError
 
 DETAIL_BYTES = 2048
-REPORT_BYTES = 1024 * 1024  # signatures of any real model take a few KB
+REPORT_BYTES = 1024 * 1024  # the signatures of a real model take a few KB
 
-# No fault of a model raises these: a supervisor stops the daemon with everything around it.
+# A model does not cause these. They come when a supervisor stops the daemon with all its processes.
 _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(slots=True)
 class Remains:
-    """What a trial left.
+    """What a trial left behind.
 
     Attributes:
-        limits: What it was allowed to take.
-        report: What it wrote on its pipe, up to ``REPORT_BYTES``.
+        limits: The limits of the trial.
+        report: The bytes that it wrote to its pipe, up to ``REPORT_BYTES``.
         noise: The end of its standard output and error.
-        timed_out: Whether it was killed for its wall limit.
+        timed_out: Whether the helper killed it at its wall limit.
     """
 
     limits: TrialLimits
@@ -38,24 +38,25 @@ class Remains:
     timed_out: bool = False
 
     def on_report(self, data: bytes) -> None:
-        """Take in a piece of the report; what is too much is dropped."""
+        """Take a piece of the report; drop what is too much."""
         self.report += data[: max(0, REPORT_BYTES - len(self.report))]
 
     def on_noise(self, data: bytes) -> None:
-        """Take in a piece of the noise; the end of it is kept."""
+        """Take a piece of the noise; keep the end of all."""
         self.noise += data
         del self.noise[:-DETAIL_BYTES]
 
     def result(self, status: int) -> TrialResult:
         """Return the result of a trial that has ended.
 
-        1. Killed for its wall limit: too slow.
-        2. Killed by a signal: by the kernel for its CPU limit, too slow; for memory, too large; else it crashed.
-        3. It reported: what it said, if that is a result at all.
-        4. It ended without a word.
+        1. The helper killed it at its wall limit: it was too slow.
+        2. A signal killed it. The kernel did, at its CPU limit: it was too slow. The kernel did, for memory: it was too
+           large. Otherwise the model crashed.
+        3. It reported: the result is in the report, if that can be read.
+        4. It ended without a report: the model crashed.
 
         Args:
-            status: As ``os.waitpid`` gives it.
+            status: The status from ``os.waitpid``.
         """
         phase, said = self._lines()
         detail = self.noise.decode("utf-8", "replace").strip()
@@ -81,7 +82,7 @@ class Remains:
         if number == signal.SIGXCPU:
             return _too_slow(f"{self.limits.cpu_s} s of processor time", "probe.cpu_s")
         if number in _FROM_OUTSIDE:
-            return InternalError("INTERNAL", f"somebody ended the trial with {number.name}", retryable=True)
+            return InternalError("INTERNAL", f"{number.name} from outside ended the trial", retryable=True)
         is_starved = number == signal.SIGABRT and is_out_of_memory(detail)
         if is_starved or number == signal.SIGKILL:  # only the kernel sends SIGKILL, when the box is short of memory
             return self.limits.too_large()
@@ -89,14 +90,14 @@ class Remains:
 
 
 def not_tried(why: str) -> TrialResult:
-    """Return the result of a trial that did not take place, through no fault of the model."""
+    """Return the result for a model that was not tried, through no fault of its own."""
     return TrialResult(
         False, "INTERNAL", f"the model was not tried: {why}", "the daemon tries it again later", transient=True
     )
 
 
 def starved(result: TrialResult, limits: TrialLimits) -> TrialResult:
-    """Return the trial result of a model that was refused only for lack of memory."""
+    """Return the result for a model that was refused only because it got too little memory."""
     return _refused(limits.too_large(), result.phase, result.detail)
 
 

@@ -1,7 +1,7 @@
-"""The child of the helper that tries one model: confined, then never trusted again.
+"""The child of the helper that tries one model, after it confined itself.
 
-It says on its pipe, a line each: ``phase NAME`` before each phase, at the end one JSON object: ``{"ok": facts}`` or
-``{"error": MmError.as_dict()}``. No such object means that it died.
+It writes lines to its pipe: ``phase NAME`` before each phase, and at the end one JSON object, ``{"ok": facts}`` or
+``{"error": MmError.as_dict()}``. Without that object it died.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ PHASE = "phase "
 def run_trial(
     examiner: Examiner, model: int, threads: int, limits: TrialLimits, report: int, noise: int, parent: int
 ) -> NoReturn:
-    """Be the child: confine this process, examine the model, report, end. Never returns, whatever happens.
+    """Be the child: confine this process, examine the model, report, and end. Never returns.
 
     Args:
-        examiner: What to do with the model.
-        model: Descriptor of the file.
-        threads: Of one invocation.
-        limits: What it may take.
-        report: Descriptor to report on.
-        noise: Descriptor that takes the place of standard output and error.
-        parent: The helper's process id.
+        examiner: Examines the model.
+        model: The descriptor of the file.
+        threads: Threads of one invocation.
+        limits: The limits of the trial.
+        report: The descriptor for the report.
+        noise: The descriptor that becomes standard output and error.
+        parent: The process id of the helper.
 
     Thread: the only one of a process that was just forked.
     """
     try:
         for number in (signal.SIGTERM, signal.SIGXCPU):
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write to a file fails with EFBIG
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so a write to a file fails with EFBIG
         os.dup2(noise, 1)
         os.dup2(noise, 2)
         close_all_but({0, 1, 2, model, report})
@@ -50,7 +50,7 @@ def run_trial(
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace"))
         os._exit(1)
-    os._exit(0)  # no destructor of a model's library runs
+    os._exit(0)  # without running the destructors of a model's libraries
 
 
 def _outcome(examiner: Examiner, model: int, threads: int, limits: TrialLimits, report: int) -> dict[str, Any]:

@@ -304,14 +304,14 @@ def test_stop_ends_what_is_under_way_and_start_begins_again(make_probe: Callable
     assert check(probe, tmp_path, "ok").ok
 
 
-def test_a_helper_that_does_not_come_up_is_said(
+def test_a_helper_that_does_not_start_is_named(
     make_probe: Callable[..., Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIAL_WARM_UP", "crash")
     probe = make_probe()
     result = check(probe, tmp_path, "ok")
     assert (result.ok, result.code, result.transient) == (False, "INTERNAL", True)
-    assert "does not come up (status -11)" in result.message
+    assert "does not start (status -11)" in result.message
 
 
 def test_a_helper_that_died_while_it_warmed_up_is_replaced(make_probe: Callable[..., Probe], tmp_path: Path) -> None:
