@@ -1,5 +1,5 @@
-"""The model folder as it is on disk: what lies in it, what changed, what has come to rest.
+"""The model folder on disk: its files, their changes, and when a file has settled.
 
-Owns: scanning, telling files apart by their identity, settling, inotify as a hint.
-Never: a user's file kept open or mapped, decisions about what serves, a FIFO opened.
+Owns: scanning, the identity of files, settling, inotify as a hint.
+Never: a user's file kept open or mapped, the decision which version serves, a FIFO opened.
 """

@@ -1,4 +1,4 @@
-"""Reading ``mmconvert.json`` of a SavedModel folder."""
+"""Reads ``mmconvert.json`` in a SavedModel folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 def read_bundle(folder: Path) -> Bundle | None:
-    """Return what mmconvert says of a folder; None for one that it did not make."""
+    """Return what mmconvert says of a folder, None for a folder that mmconvert did not make."""
     try:
         descriptor, identity = open_regular(folder / BUNDLE_FILE)
     except (MmError, FileNotFoundError):
@@ -22,6 +22,6 @@ def read_bundle(folder: Path) -> Bundle | None:
 
 
 def is_whole_bundle(folder: Path) -> bool:
-    """Return whether mmconvert made a folder and every file of it is there; what is in them is checked later."""
+    """Return whether mmconvert made a folder and all its files are there. Their content is checked later."""
     bundle = read_bundle(folder)
     return bundle is not None and all((folder / path).is_file() for path in bundle.files)

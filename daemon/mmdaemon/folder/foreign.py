@@ -1,4 +1,4 @@
-"""Model files of other formats: the daemon cannot serve them, and says how to get one that it can."""
+"""Model files of other formats: the daemon cannot serve them, and says how to get a file that it can."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TORCH = (".pt", ".pth", ".safetensors")
 _GRAPH = ".pb"
 _CHECKPOINT = ".ckpt"
 _ONNX = ".onnx"
-# What other runtimes compile: TensorRT, Rockchip, Hailo, Qualcomm, Core ML, ONNX Runtime.
+# Files of other runtimes: TensorRT, Rockchip, Hailo, Qualcomm, Core ML, ONNX Runtime.
 _COMPILED = (".engine", ".plan", ".rknn", ".hef", ".dlc", ".mlmodel", ".ort")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -1,4 +1,4 @@
-"""Which file, in which state: what ``stat`` tells without reading a byte."""
+"""The identity of a file in one state, as far as ``stat`` tells it without reading a byte."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """Two equal identities are the same bytes, unless something wrote to the file within a clock tick.
+    """Equal identities mean equal bytes, unless something wrote to the file within one tick of the clock.
 
     Attributes:
-        device: Of the file system.
-        inode: Of the file; of a folder, a digest of everything beneath it.
-        size: In bytes; of a folder, the sum of its files.
-        mtime_ns: Last write, as the user's tools set it.
-        ctime_ns: Last change, as the kernel set it; no tool sets it back.
+        device: The number of the file system.
+        inode: The number of the file; for a folder a digest of everything beneath it.
+        size: Bytes of the file; for a folder the sum of its files.
+        mtime_ns: The time of the last write, which tools may set.
+        ctime_ns: The time of the last change, which only the kernel sets.
     """
 
     device: int
@@ -34,10 +34,10 @@ class FileIdentity:
 
     @classmethod
     def of_tree(cls, members: Iterable[tuple[str, FileIdentity]]) -> FileIdentity:
-        """Return one identity for a folder, from its members by path within it, folders among them.
+        """Return one identity for a folder, from the paths and identities of its members, folders included.
 
         Raises:
-            ValueError: No members.
+            ValueError: There are no members.
         """
         ordered = sorted(members, key=lambda member: member[0])
         if not ordered:
@@ -46,14 +46,14 @@ class FileIdentity:
         identities = [identity for _, identity in ordered]
         return cls(
             identities[0].device,
-            int.from_bytes(digest.digest()[:7], "little"),  # 56 bits: fits any JSON reader's integers
+            int.from_bytes(digest.digest()[:7], "little"),  # 56 bits fit the integers of any JSON reader
             sum(identity.size for identity in identities),
             max(identity.mtime_ns for identity in identities),
             max(identity.ctime_ns for identity in identities),
         )
 
     def changed_ns(self) -> int:
-        """Return the wall time of the last change, in nanoseconds; on vfat only ``mtime`` moves with the bytes."""
+        """Return the wall time of the last change, in nanoseconds. On vfat only ``mtime`` changes with the bytes."""
         return max(self.mtime_ns, self.ctime_ns)
 
     def as_list(self) -> list[int]:
@@ -65,7 +65,7 @@ class FileIdentity:
         """Read the JSON form.
 
         Raises:
-            ValueError: Not five whole numbers.
+            ValueError: The values are not five whole numbers.
         """
         if not isinstance(values, list) or len(values) != 5 or not all(type(value) is int for value in values):
             raise ValueError(f"not a file identity: {values!r}")

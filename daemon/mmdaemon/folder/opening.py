@@ -1,4 +1,4 @@
-"""The one way a user's file is opened: never a FIFO's other end, a device, or where a symlink leads."""
+"""Opens a user's file, and only a regular one: no FIFO, no device, and not through a symlink."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def open_regular(path: Path) -> tuple[int, FileIdentity]:
     Raises:
         ModelError: ``MODEL_UNREADABLE``: missing, not a regular file, or not readable for this user.
 
-    Thread: any. Never blocks on a FIFO, never follows a symlink in the last component.
+    Thread: any. It never blocks on a FIFO and never follows a symlink in the last component.
     """
     try:
         kind = stat.S_IFMT(path.lstat().st_mode)
@@ -26,7 +26,7 @@ def open_regular(path: Path) -> tuple[int, FileIdentity]:
     except OSError as error:
         raise unreadable(path, error) from None
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):  # exchanged between the two calls
+    if not stat.S_ISREG(status.st_mode):  # another file took its place between the two calls
         os.close(descriptor)
         raise not_a_file(path, stat.S_IFMT(status.st_mode))
     return descriptor, FileIdentity.of(status)
@@ -37,7 +37,7 @@ def readable_identity(path: Path) -> FileIdentity:
 
     Raises:
         ModelError: ``MODEL_UNREADABLE``.
-        FileNotFoundError: It is gone.
+        FileNotFoundError: The file is gone.
     """
     if not os.path.lexists(path):
         raise FileNotFoundError(path)

@@ -1,4 +1,4 @@
-"""Where a path really is: symlinks followed, but never out of the model folder."""
+"""Finds where a path really leads: symlinks are followed, but never out of the model folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mmwire.errors import ModelError
 
 
 def resolve_inside(root: Path, path: Path) -> Path:
-    """Return where ``path`` is, every symlink resolved.
+    """Return where ``path`` leads, with every symlink resolved.
 
     Args:
         root: The model folder, itself resolved.
-        path: Beneath it.
+        path: A path beneath it.
 
     Raises:
-        ModelError: ``MODEL_UNREADABLE``: a symlink that leads out of the folder, nowhere, or round in circles.
+        ModelError: ``MODEL_UNREADABLE``: a symlink leads out of the folder, to nothing, or in a circle.
         FileNotFoundError: The path is gone.
     """
     is_link = stat.S_ISLNK(status_of(path).st_mode)
@@ -36,16 +36,16 @@ def resolve_inside(root: Path, path: Path) -> Path:
         raise ModelError(
             "MODEL_UNREADABLE",
             f"the symlink {shown(path)} leads out of the model folder, to {shown(place)}",
-            "copy the model into the folder, or link within it",
+            "copy the model into the folder, or let the symlink lead to a file in the folder",
         )
     return place
 
 
 def status_of(path: Path) -> os.stat_result:
-    """Return what ``lstat`` says.
+    """Return what ``lstat`` says of a path.
 
     Raises:
-        ModelError: ``MODEL_UNREADABLE``: the way there is closed.
+        ModelError: ``MODEL_UNREADABLE``: a folder on the way may not be entered.
         FileNotFoundError: The path is gone.
     """
     try:

@@ -1,4 +1,4 @@
-"""Why something in the model folder cannot be taken, in words for the person who put it there."""
+"""The errors for things in the model folder that cannot be served, for the person who put them there."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _KINDS = {
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that any terminal and JSON can take, bytes that are no UTF-8 escaped."""
+    """Return a path as text for any terminal and JSON; bytes that are not UTF-8 are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def not_a_file(path: Path, kind: int) -> ModelError:
-    """Return the error for something that has a model's name and is not a file."""
+    """Return the error for something that has the name of a model but is not a file."""
     what = _KINDS.get(kind, "a special file")
     hint = "put the file itself there"
     if kind == stat.S_IFDIR:
-        hint = "a folder is a model as NAME/saved_model.pb or NAME/VERSION/model.tflite"
+        hint = "a folder is a model when it has NAME/saved_model.pb or NAME/VERSION/model.tflite"
     return ModelError("MODEL_UNREADABLE", f"{shown(path)} is {what}; expected a regular file", hint)
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:
-    """Return the error for a path that the kernel refused to open, with the way out where it is a matter of rights."""
+    """Return the error for a path that the kernel refused to open; where rights are missing, the hint grants them."""
     hint = ""
     retryable = error.errno not in (errno.ELOOP, errno.ENOTDIR)
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -50,21 +50,21 @@ def unreadable(path: Path, error: OSError) -> ModelError:
 
 
 def conflict(paths: Iterable[Path]) -> ModelError:
-    """Return the error for a name that lies there in two layouts."""
+    """Return the error for a name that has two layouts in the folder."""
     places = ", ".join(sorted(map(shown, paths)))
     return ModelError(
         "MODEL_CONFLICT",
         f"two layouts claim one name: {places}",
-        "keep one of them; what serves now goes on serving",
+        "keep one of them; the version that serves now goes on",
     )
 
 
 def bad_name(name: str) -> ModelError:
-    """Return the error for a model whose file name is no model name."""
+    """Return the error for a model whose file name is not a model name."""
     return ModelError(
         "MODEL_INVALID",
         f"{shown(name)} is not a model name",
-        "rename it: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+        "rename it: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
     )
 
 
@@ -78,7 +78,7 @@ def bad_suffix(path: Path) -> ModelError:
 
 
 def bad_version(path: Path) -> ModelError:
-    """Return the error for a model in a folder whose name is no version."""
+    """Return the error for a model in a folder whose name is not a version."""
     return ModelError(
         "MODEL_INVALID",
         f"{shown(path)} is not a version folder: expected a positive integer without leading zeros",
@@ -87,16 +87,16 @@ def bad_version(path: Path) -> ModelError:
 
 
 def bad_place(path: Path) -> ModelError:
-    """Return the error for a ``.tflite`` where no layout has one."""
+    """Return the error for a ``.tflite`` in a place where no layout has one."""
     return ModelError(
         "MODEL_INVALID",
-        f"{shown(path)} is in no known layout",
-        "use NAME.tflite in the model folder itself, or NAME/VERSION/model.tflite",
+        f"{shown(path)} fits no known layout",
+        "put it into the model folder itself as NAME.tflite, or use NAME/VERSION/model.tflite",
     )
 
 
 def _rights_hint(path: Path) -> str:
-    """Say who owns the first thing on the way that this user may not enter or read, and what would let it."""
+    """Return who owns the first folder or file on the way that the daemon may not enter or read, and the remedy."""
     user = _name_of_user(os.geteuid())
     for place in (*reversed(path.parents), path):
         try:
@@ -113,7 +113,7 @@ def _rights_hint(path: Path) -> str:
             f"chmod o+{right} {shown(place)}, or put {user} into group {_name_of_group(status.st_gid)} "
             f"and chmod g+{right}"
         )
-    return f"let the user {user} read it"
+    return f"give the user {user} the right to read it"
 
 
 def _name_of_user(uid: int) -> str:

@@ -1,4 +1,4 @@
-"""One look at the model folder: names, layouts, sidecars, and what is wrong with the rest."""
+"""One look at the model folder: names, layouts, sidecars, and the problems of other files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmwire.manifest import LABELS_SUFFIX, MODEL_SUFFIX, OPTIONS_SUFFIX, is_igno
 
 
 def scan(folder: Path) -> Snapshot:
-    """Return what lies in the folder now. Opens regular files only, and only to see whether they can be read.
+    """Return what lies in the folder now. It opens only regular files, and only to check that they can be read.
 
     Thread: any.
     """
@@ -43,7 +43,7 @@ class _Look:
         self._foreign: list[Problem] = []
 
     def on_entry(self, entry: str) -> None:
-        """Sort one entry of the top folder in."""
+        """Take one entry of the top folder."""
         path = self._root / entry
         if is_ignored(entry):
             return
@@ -81,7 +81,7 @@ class _Look:
         self._problems.append(Problem(shown(name), shown(path), error))
 
     def snapshot(self, entries: set[str]) -> Snapshot:
-        """Return the findings, sidecars joined and conflicts named."""
+        """Return the findings, with the sidecars of each source and with conflicts."""
         sources: dict[str, list[FolderSource]] = {}
         for name, found in self._sources.items():
             versions = [source.version for source in found]

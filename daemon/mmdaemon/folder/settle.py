@@ -1,4 +1,4 @@
-"""When a changing file has come to rest. Plain state: time and findings are passed in."""
+"""Decides when a changing file has settled. Plain state: the caller passes in time and findings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NS = 1_000_000_000
 @dataclass(slots=True)
 class _Sight:
     identity: FileIdentity
-    since: float  # monotonic; from then on it has looked like this
+    since: float  # monotonic seconds: it has looked like this since then
     renamed: bool
 
 
 class Settling:
-    """Decides when a file is taken up.
+    """Decides when a file may be taken up.
 
-    Files that one look does not ask about are forgotten when it ends.
+    A file that is not observed in one look is forgotten at its end.
 
     Thread: one.
     """
@@ -37,13 +37,13 @@ class Settling:
 
         Args:
             settle_s: How long a whole file must have been still.
-            unfinished_s: How long any other must have been, before it is taken up and refused with its reason.
+            unfinished_s: How long any other file must have been still, before it is taken up and refused.
         """
         self._settle_s, self._unfinished_s = settle_s, unfinished_s
         self._seen.clear()
 
     def end_look(self) -> None:
-        """Forget every file that was not asked about since ``begin_look``: it is gone, or taken up."""
+        """Forget every file that was not observed since ``begin_look``: it is gone, or was taken up."""
         self._sights = {key: sight for key, sight in self._sights.items() if key in self._seen}
 
     def observe(
@@ -55,16 +55,16 @@ class Settling:
         now: float,
         wall_ns: int,
     ) -> Literal[True] | float:
-        """Take in how a file looks; return True when it has settled, else when to look again (monotonic seconds).
+        """Note how a file looks; return True when it has settled, else when to look again, in monotonic seconds.
 
-        1. A file that looks otherwise than before starts anew; what it was before tells nothing.
-        2. At first sight the wall clock tells how long it has been still. A date in the future tells nothing.
-        3. A whole file that was renamed into the folder has settled: rename is atomic.
+        1. A file that changed since the last look begins again.
+        2. At the first look the wall clock tells how long it has been still. A date in the future tells nothing.
+        3. A whole file that was renamed into the folder has settled, because a rename is atomic.
         4. A whole file has settled after ``settle_s``, any other after ``unfinished_s``.
 
         Args:
-            key: Of the file, by whatever the caller tells files apart.
-            identity: How it looks now.
+            key: The key of the file, for the caller to choose.
+            identity: The identity of the file now.
             whole: Whether it is structurally complete.
             renamed: Whether a rename put it there since the last look.
             now: Monotonic seconds.

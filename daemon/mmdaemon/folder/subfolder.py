@@ -24,14 +24,14 @@ from mmwire.manifest import (
 
 @dataclass(slots=True)
 class Findings:
-    """What one subfolder holds; empty while somebody is still copying into it."""
+    """What one subfolder holds; nothing while somebody still copies into it."""
 
     sources: list[FolderSource] = field(default_factory=list)
     problems: list[tuple[Path, MmError]] = field(default_factory=list)
 
 
 def scan_subfolder(root: Path, name: str, path: Path) -> Findings:
-    """Return the models in ``NAME/``. A folder without one is nothing, whatever its name."""
+    """Return the models in ``NAME/``. A folder without a model is ignored, whatever its name."""
     findings = Findings()
     try:
         folder = resolve_inside(root, path)
@@ -89,11 +89,11 @@ def _on_saved_model(findings: Findings, root: Path, source: FolderSource) -> Non
 
 
 def tree_identity(folder: Path) -> FileIdentity:
-    """Return one identity over a folder and all that is beneath it, symlinks taken as themselves.
+    """Return one identity for a folder and everything beneath it. Symlinks are not followed.
 
     Raises:
         ModelError: ``MODEL_UNREADABLE``.
-        FileNotFoundError: Something went away meanwhile.
+        FileNotFoundError: A file went away meanwhile.
     """
     members = [("", FileIdentity.of(status_of(folder)))]
     pending = [(folder, "")]

@@ -1,7 +1,7 @@
-"""inotify as a hint: look now instead of at the next rescan. Nothing is ever believed because of it.
+"""inotify as a hint to look now instead of at the next rescan. The look decides, never the hint.
 
-watchdog 7.1 loses events on an overflow without a word to the handler (1,403 of 20,000 delivered) and its threads have
-died in past versions; so this only shortens the wait, and ``revive`` is called with every rescan.
+When its queue overflows, watchdog 7.1 loses events and does not tell its handler (it delivered 1,403 of 20,000). In
+past versions its threads died. So this only shortens the wait, and every rescan calls ``revive``.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from watchdog.events import (
 from watchdog.observers.api import ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
 
-# Hint: the path that changed (a folder stands for all beneath it; None: look everywhere), and whether a rename put
-# it there, which makes it complete at once.
+# A hint has the path that changed, and whether a rename put the file there, so that it is complete at once. A folder
+# stands for everything beneath it; None means everywhere.
 OnHint = Callable[[Path | None, bool], None]
 
-# Reading is not among them: the scan itself opens files, and would wake itself for ever.
+# Without events for reading: the scan opens files itself, and would wake itself for ever.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileMovedEvent,
     FileDeletedEvent,
     FileClosedEvent,
-    FileAttribEvent,  # chmod o+r is how an unreadable file is mended
-    FileModifiedEvent,  # only because watchdog asks the kernel for IN_ATTRIB with it; see _Handler
+    FileAttribEvent,  # chmod o+r mends an unreadable file
+    FileModifiedEvent,  # only because watchdog then asks the kernel for IN_ATTRIB too; see _Handler
     DirCreatedEvent,
     DirMovedEvent,
     DirDeletedEvent,
 ]
 _log = logging.getLogger(__name__)
-# watchdog watches a folder that appears while it lists the one above twice, warns of it, and is right all the same.
+# watchdog watches a folder twice that appears while it lists the one above. It warns of that, but it does no harm.
 warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
 
 class _Ping(FileSystemEvent):
-    """An event of ours that goes the way of the others: whoever hands it over is alive."""
+    """An event of our own in watchdog's queue: the thread that hands it on is alive."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -72,7 +72,7 @@ class _Handler(FileSystemEventHandler):
             super().dispatch(event)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Pass an event on as a hint. A single write is none: the closing of the file, or a rescan, follows."""
+        """Pass an event on as a hint, but not a single write: the file is closed later, or a rescan comes."""
         if isinstance(event, FileModifiedEvent):
             return
         if isinstance(event, (FileMovedEvent, DirMovedEvent)):
@@ -90,12 +90,12 @@ def _path(text: bytes | str) -> Path:
 
 
 class Watcher:
-    """Calls ``on_hint`` from a thread of its own whenever something may have changed in the folder.
+    """Calls ``on_hint`` from its own thread whenever something may have changed in the folder.
 
     Args:
-        folder: What to watch.
+        folder: The folder to watch.
         on_hint: Called when something may have changed.
-        patience_s: A thread of it that takes longer to hand on an event hangs.
+        patience_s: A thread that takes longer than this to hand on an event hangs.
 
     Thread: any for every method.
     """
@@ -113,27 +113,27 @@ class Watcher:
         self._complained = False
 
     def start(self) -> None:
-        """Start watching. Without inotify (its limits are per user) say so once and go on: the rescan finds all."""
+        """Start watching. Where inotify fails (its limits are per user), log that once: the rescan finds everything."""
         with self._lock:
             self._wanted = True
             if self._observer is None:
                 self._start()
 
     def stop(self) -> None:
-        """Stop watching. Idempotent; never call it from ``on_hint``."""
+        """Stop watching. Idempotent. ``on_hint`` must not call this."""
         with self._lock:
             self._wanted = False
             self._stop()
 
     def is_alive(self) -> bool:
-        """Return whether every thread of it runs and it watches the folder that is there now."""
+        """Return whether all its threads run and it watches the folder that is there now."""
         with self._lock:
             return self._is_alive()
 
     def revive(self) -> bool:
-        """Start again what died, hangs or watches a folder that was replaced; return whether it was needed and worked.
+        """Start again if a thread died or hangs, or the folder was replaced; return whether that was needed and worked.
 
-        The caller looks at everything anyway: what happened in between was not noticed.
+        Changes in between gave no hint, so the caller must look at everything.
         """
         with self._lock:
             if not self._wanted:
@@ -151,12 +151,12 @@ class Watcher:
         observer = self._observer
         if observer is None or self._watched != _inode(self._folder):
             return False
-        # The reader of the inotify descriptor is a third kind of thread that watchdog does not show.
+        # A further thread reads the inotify descriptor; watchdog gives no public access to it.
         reader = getattr(observer, "_inotify_fd", observer)
         return all(thread.is_alive() for thread in (observer, reader, *observer.emitters))
 
     def _send_ping(self) -> None:
-        """Send an event of our own through the queue of the others, one at a time."""
+        """Put an event of our own into watchdog's queue, one at a time."""
         if self._observer is not None and (self._ping is None or self._ping.is_answered):
             self._ping = _Ping()
             self._observer.event_queue.put((self._ping, self._watch))
@@ -166,9 +166,9 @@ class Watcher:
         return ping is not None and not ping.is_answered and time.monotonic() - ping.asked > self._patience_s
 
     def _abandon(self) -> None:
-        """Leave an observer behind whose thread holds the lock that stopping it takes."""
+        """Leave an observer behind. Its thread holds the lock that is needed to stop it."""
         observer, self._observer, self._watched, self._ping = self._observer, None, None, None
-        _log.warning("the watcher of %s does not answer and is replaced", self._folder)
+        _log.warning("the watcher of %s does not answer; the daemon starts another one", self._folder)
         for emitter in observer.emitters if observer is not None else ():
             emitter.stop()
 
@@ -184,7 +184,9 @@ class Watcher:
             if observer is not None:
                 observer.stop()
             if not self._complained:
-                _log.warning("inotify does not watch %s: %s; changes show with the next rescan", self._folder, error)
+                _log.warning(
+                    "inotify cannot watch %s: %s; the daemon finds changes at the next rescan", self._folder, error
+                )
                 self._complained = True
             return False
         self._observer, self._watch, self._watched, self._complained = observer, watch, inode, False

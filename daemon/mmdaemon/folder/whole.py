@@ -1,7 +1,7 @@
-"""Is a model file structurally whole? Asked of files that somebody may be writing to at this moment.
+"""Finds out whether a model file is structurally whole, while somebody may still write to it.
 
-Such a file is never mapped: one that shrinks under a mapping kills the process (SIGBUS, measured 8 of 8). It is not
-read as a whole either: the walk looks at tables, not at weights, so a few pages of a file of any size tell.
+The file is never mapped: when a file shrinks under a mapping, SIGBUS kills the process (measured: 8 of 8). It is not
+read as a whole either: the walk looks at tables, not at weights, so a few pages tell for a file of any size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mmwire.flatbuffer import Bytes
 from mmwire.tflite import outline
 
 PAGE_BYTES = 4096
-# Pages held at once: the tables of a real model lie in runs between its weights.
+# How many pages to keep: the tables of a real model lie together, between its weights.
 _HELD_PAGES = 512
 
 
@@ -55,14 +55,14 @@ class PagedFile:
 
     def _read(self, start: int, length: int) -> bytes:
         found = os.pread(self._descriptor, length, start)
-        return found + bytes(length - len(found))  # cut off since: a reader gets what it asked for, and no model
+        return found + bytes(length - len(found))  # the file shrank: zeros make up the length, and are not a model
 
 
 def is_whole(source: FolderSource) -> bool:
-    """Return whether a source is complete for all that can be told from its structure.
+    """Return whether a source is complete, as far as its structure tells.
 
-    A SavedModel is, if mmconvert made it and all its files are there. Any other never is: nothing in it tells whether
-    the last variable has arrived.
+    A SavedModel is complete when mmconvert made it and all its files are there. Any other SavedModel never counts as
+    complete: nothing in it tells whether its last file has arrived.
 
     Thread: any; opens the file, reads a few pages, closes it.
     """
@@ -70,7 +70,7 @@ def is_whole(source: FolderSource) -> bool:
 
 
 def is_whole_file(path: Path) -> bool:
-    """Return whether every table of a ``.tflite`` file lies within it."""
+    """Return whether every table of a ``.tflite`` file lies within the file."""
     try:
         descriptor, identity = open_regular(path)
     except MmError:

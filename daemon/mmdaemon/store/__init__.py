@@ -1,7 +1,8 @@
-"""The daemon's private, content-addressed copy of every model, and what it remembers about each.
+"""The daemon's private copy of every model, by content, and what the daemon remembers of each.
 
-Layout: ``blobs/SHA256``, ``names/NAME.json``, ``verdicts/KEY.json``, ``tmp/``, ``lock``; folders 0700, blobs 0400.
+Layout: ``blobs/SHA256``, ``names/NAME.json``, ``verdicts/KEY.json`` (trial results), ``tmp/``, ``lock``. Folders have
+    mode 0700, blobs 0400.
 
-Owns: copying and hashing a user's file, publishing so that a power cut leaves old or new, the bytes that are served.
-Never: serving from a user's file, deciding which version serves, running a model.
+Owns: copies and hashes of users' files, writes that a power cut leaves old or new, the bytes that serve.
+Never: serving from a user's file, the decision which version serves, running a model.
 """

@@ -1,4 +1,4 @@
-"""A SavedModel folder as one blob: an archive whose bytes follow from the files' paths and bytes alone."""
+"""A SavedModel folder as one blob: an archive whose bytes depend only on the paths and the bytes of the files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pack(folder: Path, write: Callable[[bytes], object]) -> tuple[str, int, File
     """Pass a folder's archive to ``write``; return its SHA-256 in hex, its size, and the folder's identity.
 
     Raises:
-        ModelError: ``MODEL_UNREADABLE``; ``MODEL_INVALID`` (retryable): it changed meanwhile.
+        ModelError: ``MODEL_UNREADABLE``. ``MODEL_INVALID`` (retryable): the folder changed meanwhile.
         OSError: From ``write``.
     """
     sink = _Sink(write)
@@ -42,7 +42,7 @@ def pack(folder: Path, write: Callable[[bytes], object]) -> tuple[str, int, File
     except tarfile.TarError as error:
         raise ModelError("MODEL_UNREADABLE", f"{shown(folder)}: {error}") from None
     if changed:
-        raise ModelError("MODEL_INVALID", "the folder is still changing", "it is tried again", retryable=True)
+        raise ModelError("MODEL_INVALID", "the folder is still changing", "the daemon tries it again", retryable=True)
     return sink.digest.hexdigest(), sink.size, identity
 
 
@@ -50,19 +50,19 @@ def unpack(blob: str, folder: Path) -> None:
     """Write the files of an archive into an empty folder.
 
     Args:
-        blob: A path to an archive that ``pack`` made.
-        folder: Exists.
+        blob: The path of an archive that ``pack`` made.
+        folder: An empty folder.
 
     Raises:
-        ModelError: ``MODEL_INVALID``: not such an archive.
-        OSError: The disk does not take it.
+        ModelError: ``MODEL_INVALID``: it is not such an archive.
+        OSError: From the disk.
     """
     try:
         with tarfile.open(blob, "r:") as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if not member.isreg() or name.is_absolute() or ".." in name.parts:
-                    raise ModelError("MODEL_INVALID", f"the archive has {member.name!r}, which is no plain file")
+                    raise ModelError("MODEL_INVALID", f"the archive has {member.name!r}, which is not a plain file")
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source = archive.extractfile(member)
@@ -75,14 +75,15 @@ def unpack(blob: str, folder: Path) -> None:
 
 
 def require_files(blob: str, digests: Mapping[str, str]) -> None:
-    """Hold the files of an archive to their digests.
+    """Check the files of an archive against their digests.
 
     Args:
-        blob: A path to an archive that ``pack`` made.
-        digests: SHA-256 in hex by path; a file that is not named may be anything.
+        blob: The path of an archive that ``pack`` made.
+        digests: SHA-256 in hex by path. A file without a digest is not checked.
 
     Raises:
-        ModelError: ``DIGEST_MISMATCH``: another digest, or no such file; ``MODEL_INVALID``: not such an archive.
+        ModelError: ``DIGEST_MISMATCH``: a file has another digest, or is missing. ``MODEL_INVALID``: it is not such an
+            archive.
     """
     missing = dict(digests)
     try:
@@ -111,7 +112,7 @@ def is_archive(descriptor: int) -> bool:
 
 
 class _Sink:
-    """Hashes and counts what goes through."""
+    """Hashes and counts the bytes that pass through."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self.digest = hashlib.sha256()
@@ -126,7 +127,7 @@ class _Sink:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files beneath a folder, in the order of their names; partial and hidden ones are not its own."""
+    """Yield the files beneath a folder, in the order of their names, without partial and hidden ones."""
     for name in listing(folder):
         if is_ignored(name):
             continue
@@ -151,6 +152,8 @@ def _add(archive: tarfile.TarFile, folder: Path, path: Path) -> None:
         try:
             archive.addfile(member, file)
         except OSError as error:
-            if error.args and "unexpected end of data" in str(error.args[0]):  # it shrank: the caller sees it changed
+            if error.args and "unexpected end of data" in str(
+                error.args[0]
+            ):  # it shrank: the caller then finds that it changed
                 raise FileNotFoundError(path) from None
             raise

@@ -19,7 +19,7 @@ from mmdaemon.store.sealed import open_memory, seal
 from mmwire.errors import ModelError
 
 BLOB_MODE = 0o400
-# The disk is full, the quota used up, read-only, or not ours: memory does instead.
+# When the disk is full, the quota is used up, or the disk is read-only or not ours, memory takes the blob.
 _NO_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
 
 
@@ -28,10 +28,10 @@ class Blob:
     """One model in the store.
 
     Attributes:
-        sha256: Of its bytes, in hex: its name.
-        size: In bytes.
-        identity: Of the user's file or folder at the moment of the copy.
-        fd: Of the sealed memory that holds it, None when the disk does. The store's to close.
+        sha256: The SHA-256 of its bytes in hex, which is its name.
+        size: Its size in bytes.
+        identity: The identity of the user's file or folder when it was copied.
+        fd: The sealed memory that holds it, None when the disk does. The store closes it.
     """
 
     sha256: str
@@ -41,13 +41,13 @@ class Blob:
 
 
 class OpenBlob:
-    """A blob whose bytes were just verified, open for as long as something may load from ``path``.
+    """An open blob whose bytes were just verified. Keep it open while something may load from ``path``.
 
     Attributes:
         sha256: Its name.
         fd: Its descriptor.
         path: A path to exactly these bytes, valid in this process until ``close``.
-        size: In bytes.
+        size: Its size in bytes.
     """
 
     __slots__ = ("fd", "path", "sha256", "size")
@@ -59,7 +59,7 @@ class OpenBlob:
         self.size = size
 
     def close(self) -> None:
-        """Close the descriptor; what has the bytes mapped keeps them. Idempotent."""
+        """Close the descriptor. Mappings of the bytes stay valid. Idempotent."""
         descriptor, self.fd = self.fd, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -81,14 +81,14 @@ class Blobs:
         self._layout = layout
         self._lock = threading.Lock()
         self._memory: dict[str, int] = {}
-        self._fresh: set[str] = set()  # copied, and not yet named by any record that ``collect`` was told of
+        self._fresh: set[str] = set()  # copied, but not yet named by a record that ``collect`` knows of
 
     def ingest(self, path: Path) -> Blob:
-        """Copy a user's file, or a SavedModel folder as an archive, into the store, where it stays until ``collect``.
+        """Copy a user's file, or a SavedModel folder as an archive, into the store. It stays until ``collect``.
 
         Raises:
-            ModelError: ``MODEL_UNREADABLE``; ``MODEL_INVALID`` (retryable): it changed meanwhile; ``STORE_FAILED``:
-                neither disk nor memory takes it.
+            ModelError: ``MODEL_UNREADABLE``. ``MODEL_INVALID`` (retryable): it changed meanwhile. ``STORE_FAILED``:
+                neither the disk nor memory takes it.
         """
         try:
             try:
@@ -111,7 +111,7 @@ class Blobs:
             with self._lock:
                 self._fresh.add(blob.sha256)
             final = self._layout.blobs / blob.sha256
-            if _size(final) == blob.size:  # its bytes are verified whenever it is opened
+            if _size(final) == blob.size:  # ``open`` verifies its bytes
                 copy.unlink()
             else:
                 publish(file, copy, final, BLOB_MODE)
@@ -136,8 +136,8 @@ class Blobs:
         """Open a blob and verify every byte of it.
 
         Raises:
-            ModelError: ``DIGEST_MISMATCH``: it was damaged, and is gone now, so that it is copied again;
-                ``STORE_FAILED`` (retryable): it is not here, or the disk does not give it.
+            ModelError: ``DIGEST_MISMATCH``: it was damaged; it is removed, so that it is copied again.
+                ``STORE_FAILED`` (retryable): it is not in the store, or the disk cannot read it.
         """
         path = self._layout.blobs / sha256
         with self._lock:
@@ -152,26 +152,26 @@ class Blobs:
             if descriptor is not None:
                 os.close(descriptor)
             raise ModelError(
-                "STORE_FAILED", f"the store does not give blob {sha256[:12]}: {error.strerror}", retryable=True
+                "STORE_FAILED", f"the store cannot read blob {sha256[:12]}: {error.strerror}", retryable=True
             ) from None
         if found != sha256:
-            if _is_same_file(path, descriptor):  # and not a good one that was copied meanwhile
+            if _is_same_file(path, descriptor):  # else a good copy has replaced it meanwhile
                 with contextlib.suppress(OSError):
                     path.unlink()
             os.close(descriptor)
             raise ModelError(
                 "DIGEST_MISMATCH",
                 f"blob {sha256[:12]} was damaged on disk: its digest is {found[:12]}",
-                "it is copied again from the model folder; if this recurs, the disk is failing",
+                "the daemon copies it again from the model folder; if this happens again, the disk is failing",
                 retryable=True,
             )
         return OpenBlob(sha256, descriptor, size)
 
     def collect(self, keep: set[str]) -> list[str]:
-        """Remove the blobs that nobody needs; return which. What was opened stays readable until it is closed.
+        """Remove the blobs that are not in ``keep``; return which. An open blob stays readable until it is closed.
 
-        A blob that was just copied stays until it was named in ``keep`` once, or given to ``release``: the record that
-        names it may be on its way.
+        A blob that was just copied stays until it was in ``keep`` once, or given to ``release``: the record that names
+        it may not be written yet.
         """
         with self._lock:
             self._fresh -= keep
@@ -187,12 +187,12 @@ class Blobs:
         return gone
 
     def release(self, sha256: str) -> None:
-        """Give up a blob that was copied and that no record will name. Idempotent."""
+        """Give up a blob that was copied but that no record will name. Idempotent."""
         with self._lock:
             self._fresh.discard(sha256)
 
     def close(self) -> None:
-        """Let go of the blobs in memory. Idempotent."""
+        """Free the blobs in memory. Idempotent."""
         with self._lock:
             while self._memory:
                 os.close(self._memory.popitem()[1])
@@ -200,7 +200,7 @@ class Blobs:
 
 def _copy(path: Path, write: Callable[[bytes], object]) -> Blob:
     if path.is_dir() and not path.is_symlink():
-        from mmdaemon.store.archive import pack  # tarfile takes 6 ms, which a box without SavedModels saves
+        from mmdaemon.store.archive import pack  # the import takes 6 ms, which a box without SavedModels saves
 
         sha256, size, identity = pack(path, write)
         return Blob(sha256, size, identity)

@@ -1,4 +1,4 @@
-"""Bytes from descriptor to descriptor, with their digest."""
+"""Copies bytes from one descriptor to another, with their digest."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def copy_verified(source: int, identity: FileIdentity, write: Callable[[bytes], 
     """Pass all bytes of a user's file to ``write``; return their SHA-256 in hex.
 
     Args:
-        source: The file's descriptor.
-        identity: What it was when it was opened.
+        source: The descriptor of the file.
+        identity: The identity of the file when it was opened.
         write: Takes one chunk after the other.
 
     Raises:
-        ModelError: ``MODEL_INVALID`` (retryable): somebody wrote to the file meanwhile; ``MODEL_UNREADABLE``
-            (retryable): the disk does not give it.
+        ModelError: ``MODEL_INVALID`` (retryable): somebody wrote to the file meanwhile. ``MODEL_UNREADABLE``
+            (retryable): the disk cannot read it.
         OSError: From ``write``.
     """
     digest = hashlib.sha256()
@@ -39,12 +39,12 @@ def copy_verified(source: int, identity: FileIdentity, write: Callable[[bytes], 
             "MODEL_UNREADABLE", f"reading stopped after {copied} bytes: {error.strerror}", retryable=True
         ) from None
     if copied != identity.size or FileIdentity.of(os.fstat(source)) != identity:
-        raise ModelError("MODEL_INVALID", "the file is still changing", "it is tried again", retryable=True)
+        raise ModelError("MODEL_INVALID", "the file is still changing", "the daemon tries it again", retryable=True)
     return digest.hexdigest()
 
 
 class _WriteError(Exception):
-    """An ``OSError`` of the destination, told apart from one of the source."""
+    """An ``OSError`` of the destination, to tell it from one of the source."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
 
 
 def digest_of(descriptor: int) -> str:
-    """Return the SHA-256 in hex of all bytes of a file, wherever its offset is.
+    """Return the SHA-256 of a whole file in hex. The offset of the descriptor does not matter.
 
     Raises:
         OSError: From the disk.

@@ -1,4 +1,4 @@
-"""Which CPU this is, as far as a model's kernels depend on it."""
+"""The identity of the CPU, as far as the kernels of a model depend on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import platform
 from pathlib import Path
 
-# Lines of /proc/cpuinfo that choose kernels: x86 by name and flags, ARM by part and features. No clock, no serial.
+# The lines of /proc/cpuinfo that decide on kernels: name and flags on x86, part and features on ARM.
 _TELLING = {
     "vendor_id",
     "model name",
@@ -21,11 +21,11 @@ _TELLING = {
 
 
 def cpu_identity(cpuinfo: str, machine: str) -> str:
-    """Return a short text that is the same for the same kind of CPU only.
+    """Return a short text that is the same only for the same kind of CPU.
 
     Args:
-        cpuinfo: The text of ``/proc/cpuinfo``; big and little cores both count, how many of them does not.
-        machine: The architecture, as ``uname -m`` tells it.
+        cpuinfo: The text of ``/proc/cpuinfo``. All kinds of cores in it count, but not their number.
+        machine: The architecture, from ``uname -m``.
     """
     lines: set[tuple[str, str]] = set()
     for line in cpuinfo.splitlines():
@@ -36,7 +36,7 @@ def cpu_identity(cpuinfo: str, machine: str) -> str:
 
 
 def this_cpu() -> str:
-    """Return the identity of the CPU this runs on; without ``/proc/cpuinfo`` the architecture alone tells."""
+    """Return the identity of the CPU of this box. Without ``/proc/cpuinfo`` only the architecture counts."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:

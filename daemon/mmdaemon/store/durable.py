@@ -1,6 +1,7 @@
-"""Writing so that a power cut at any instant leaves the old file or the new one.
+"""Writes so that a power cut at any instant leaves the old file or the new one.
 
-Source: rename(2) is atomic for observers but not durable; fsync(2) of a file does not persist its directory entry.
+Source: rename(2), which is atomic for observers but not durable; fsync(2), which does not make the directory entry of a
+file durable.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ PRIVATE_FOLDER = 0o700
 
 
 def make_folder(path: Path) -> None:
-    """Make a private folder, durably. One that exists is made private.
+    """Make a private folder, durably. Make one that exists private.
 
     Raises:
-        OSError: It cannot be made, or is not this user's to make private.
+        OSError: It cannot be made, or belongs to another user.
     """
     try:
         path.mkdir(PRIVATE_FOLDER)
@@ -45,7 +46,7 @@ def sync_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a new file to write to; it is removed at the end unless it was published.
+    """Give a new file to write to. It is removed at the end, unless it was published.
 
     Raises:
         OSError: From the disk.
@@ -62,10 +63,10 @@ def temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def publish(file: BinaryIO, path: Path, final: Path, mode: int = 0o600) -> None:
-    """Give a written file its name, replacing what has it. When this returns, the disk holds it.
+    """Give a written file its name, replacing the file that has it. When this returns, the disk holds it.
 
     Raises:
-        OSError: From the disk; the name then leads to the old file or to the new one, whole either way.
+        OSError: From the disk. The name then leads to the old file or to the new one, and either is whole.
     """
     file.flush()
     os.fchmod(file.fileno(), mode)
@@ -79,11 +80,11 @@ def write_whole(final: Path, data: bytes, tmp: Path) -> None:
 
     Args:
         final: The file.
-        data: All of it.
+        data: Its whole content.
         tmp: A folder on the same file system.
 
     Raises:
-        OSError: From the disk; the file is the old one or the new one, whole either way.
+        OSError: From the disk. The file is then the old one or the new one, and either is whole.
     """
     with temporary(tmp) as (file, path):
         file.write(data)

@@ -14,7 +14,7 @@ from mmwire.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where things lie beneath the store's root."""
+    """The places beneath the root of the store."""
 
     root: Path
 
@@ -25,7 +25,7 @@ class Layout:
 
     @property
     def names(self) -> Path:
-        """One record a model name."""
+        """One record for each model name."""
         return self.root / "names"
 
     @property
@@ -44,7 +44,7 @@ class Layout:
         return self.root / "lock"
 
     def prepare(self) -> None:
-        """Make what is missing. A full or read-only disk is no obstacle: blobs then live in memory.
+        """Make what is missing. On a full or read-only disk this does nothing: blobs then live in memory.
 
         Raises:
             ConfigError: ``CONFIG_INVALID``: the root is not a folder that this user may use.
@@ -59,11 +59,11 @@ class Layout:
             raise ConfigError(
                 "CONFIG_INVALID",
                 f"the store {self.root} cannot be used: {error.strerror}",
-                "give another folder with --store, or this one to the daemon's user",
+                "choose another folder with --store, or give this one to the user of the daemon",
             ) from None
 
     def sweep(self) -> None:
-        """Remove what a crash left in ``tmp``. Only for the holder of the lock."""
+        """Remove what a crash left in ``tmp``. Only the holder of the lock may do that."""
         with contextlib.suppress(OSError):
             for path in self.tmp.iterdir():
                 if path.is_dir() and not path.is_symlink():

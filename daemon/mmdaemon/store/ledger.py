@@ -1,4 +1,4 @@
-"""The names' records on disk: ``names/NAME.json``, each old or new after a power cut, none ever fatal."""
+"""The records of names on disk, ``names/NAME.json``. A power cut leaves the old or the new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBERS = re.compile(rb'"([1-9][0-9]{0,17})":\s*\{')
 
 
 class Ledger:
-    """Every name's record.
+    """The records of all names.
 
     Thread: any, one at a time for a name.
     """
@@ -32,7 +32,7 @@ class Ledger:
         self._layout = layout
 
     def load_all(self) -> dict[str, NameRecord]:
-        """Return the records by name. A damaged one is set aside, and begun anew above every number it had given."""
+        """Return the records by name. A damaged one is set aside; a new one begins above every number in it."""
         records: dict[str, NameRecord] = {}
         with contextlib.suppress(OSError):
             for path in sorted(self._layout.names.iterdir()):
@@ -42,7 +42,7 @@ class Ledger:
         return records
 
     def load(self, name: str) -> NameRecord:
-        """Return one record; an empty one for a name that has none."""
+        """Return one record, or an empty one for a name that has none."""
         path = self._layout.names / (name + _SUFFIX)
         try:
             data = path.read_bytes()
@@ -54,10 +54,14 @@ class Ledger:
         try:
             record = NameRecord.from_dict(_unsealed(data))
             if record.name != name:
-                raise ValueError(f"the record is of {record.name!r}")
+                raise ValueError(f"it is the record of {record.name!r}")
         except ValueError as error:
             LOG.warning(
-                "the record of %s is damaged (%s); set aside as %s.corrupt", name, error, path.name, extra=about(name)
+                "the record of %s is damaged (%s) and is set aside as %s.corrupt",
+                name,
+                error,
+                path.name,
+                extra=about(name),
             )
             return self._begin_anew(name, path, data)
         return record
@@ -66,7 +70,7 @@ class Ledger:
         """Write a record; when this returns, a power cut does not lose it.
 
         Raises:
-            ModelError: ``STORE_FAILED`` (retryable): the disk is full, read-only or broken; the old record stays.
+            ModelError: ``STORE_FAILED`` (retryable): the disk is full, read-only or broken. The old record stays.
         """
         try:
             write_whole(self._layout.names / (record.name + _SUFFIX), _sealed(record.as_dict()), self._layout.tmp)
@@ -80,25 +84,25 @@ class Ledger:
         with contextlib.suppress(OSError):
             path.replace(path.with_name(path.name + ".corrupt"))
         with contextlib.suppress(ModelError):
-            self.save(record)  # the counter must survive the next start too
+            self.save(record)  # so that the next start knows the counter too
         return record
 
 
 def _sealed(fields: dict[str, Any]) -> bytes:
-    """Return JSON that tells when a bit of it flipped."""
+    """Return JSON with a checksum, which tells when a bit of it flipped."""
     return json.dumps({**fields, _CHECK: _checksum(fields)}, indent=1).encode()
 
 
 def _unsealed(data: bytes) -> Any:
-    """Return the fields; a record without a checksum, written by hand, is believed.
+    """Return the fields. A record without a checksum, written by hand, is accepted.
 
     Raises:
-        ValueError: No JSON, or a bit flipped.
+        ValueError: It is not JSON, or a bit flipped.
     """
     try:
         fields = json.loads(data)
     except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     if isinstance(fields, dict) and _CHECK in fields:
         recorded = fields.pop(_CHECK)
         if recorded != _checksum(fields):
@@ -113,7 +117,7 @@ def _checksum(fields: dict[str, Any]) -> int:
 def _failed(layout: Layout, error: OSError) -> ModelError:
     return ModelError(
         "STORE_FAILED",
-        f"the store {layout.root} does not take a record: {error.strerror}",
+        f"a record cannot be written to the store {layout.root}: {error.strerror}",
         "free some space there",
         retryable=True,
     )

@@ -1,4 +1,4 @@
-"""One daemon for one store."""
+"""The lock of a store: only one daemon may use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmwire.errors import ConfigError
 
 
 class StoreLock:
-    """Held from ``acquire`` until ``release`` or the end of the process, whatever way it ends.
+    """Held from ``acquire`` until ``release`` or the end of the process, however that ends.
 
     Thread: one.
     """
@@ -24,7 +24,7 @@ class StoreLock:
         """Take the lock. Idempotent.
 
         Raises:
-            ConfigError: ``ALREADY_RUNNING``, naming the process that has it; ``CONFIG_INVALID``, no lock to be had.
+            ConfigError: ``ALREADY_RUNNING``: another process has it, and which. ``CONFIG_INVALID``: it cannot be taken.
         """
         if self._descriptor is not None:
             return
@@ -34,7 +34,7 @@ class StoreLock:
             raise ConfigError(
                 "CONFIG_INVALID",
                 f"cannot lock the store with {self._path}: {error.strerror}",
-                "give a folder that the daemon's user may write to with --store",
+                "choose a folder that the user of the daemon may write to, with --store",
             ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +44,7 @@ class StoreLock:
             raise ConfigError(
                 "ALREADY_RUNNING",
                 f"the store {self._path.parent} is in use by process {holder}",
-                "stop it, or give this one another folder with --store",
+                "stop it, or choose another folder with --store",
             ) from None
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # for people only; a full or read-only disk has the lock all the same

@@ -1,4 +1,4 @@
-"""Bytes in memory that nobody can change any more: where a blob lives when the disk does not take it."""
+"""Sealed memory, which nobody can change any more: it holds a blob when the disk does not take it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ def open_memory(name: str) -> int:
     """Return the descriptor of an empty file in memory that can be sealed.
 
     Raises:
-        OSError: No memory, no descriptor.
+        OSError: There is no memory, or no descriptor.
     """
     return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
 def seal(descriptor: int) -> None:
-    """Forbid every later change, by anybody, for ever.
+    """Forbid every later change, for everybody and for ever.
 
     Raises:
-        OSError: Somebody has it mapped for writing.
+        OSError: It is mapped for writing.
     """
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)

@@ -1,4 +1,4 @@
-"""What a probe found out about a model, kept by model, runtime and CPU, so that a restart does not probe again."""
+"""Trial results, kept by model, runtime and CPU, so that a restart does not try a model again."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from mmwire.tensor import SignatureSpec
 from mmwire.tflite import ModelState
 
 _SUFFIX = ".json"
-# Of what a trial finds out. With another number the daemon tries every model again.
+# The edition of what a trial finds out. With a new number the daemon tries every model again.
 _EDITION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """The outcome of one probe.
+    """The result of one trial.
 
     Attributes:
         ok: Whether the model can be served.
-        code: If not: of the error.
-        message: What was expected and what came.
-        hint: What to do about it.
-        transient: Whether another try may end otherwise; such a trial result is never kept.
-        phase: What was being done when it ended: import, read, load, run, batch.
+        code: If it cannot: the code of the error.
+        message: If it cannot: what was expected and what came.
+        hint: If it cannot: what to do about it.
+        transient: Whether another trial may end in another way. Such a result is never kept.
+        phase: The phase in which the trial ended: import, read, load, run, batch.
         detail: The last words of the model's process, for ``mmctl show``.
-        signatures: ``SignatureSpec.as_dict()`` of each.
-        batch: Rows that one invocation may carry.
-        state: How the model remembers.
-        labels: Those that the file carries, by index.
-        load_ms: To load it.
-        run_us: To run one row.
-        memory_bytes: Growth of the resident set.
+        signatures: ``SignatureSpec.as_dict()`` of each signature.
+        batch: Rows that one invocation may run together.
+        state: Where the model keeps state.
+        labels: The labels in the file, by index.
+        load_ms: How long the load took.
+        run_us: How long one row took.
+        memory_bytes: The growth of the resident set.
     """
 
     ok: bool
@@ -56,7 +56,7 @@ class TrialResult:
     memory_bytes: int = 0
 
     def error(self) -> MmError:
-        """Return why the model cannot be served; only of a trial result that is not ok."""
+        """Return why the model cannot be served. Only for a result that is not ok."""
         return error_from_dict(
             {"code": self.code, "message": self.message, "hint": self.hint, "retryable": self.transient}
         )
@@ -67,10 +67,10 @@ class TrialResult:
 
     @classmethod
     def from_dict(cls, values: Any) -> TrialResult:
-        """Read the JSON form; keys of a later release are passed over.
+        """Read the JSON form. Keys of a later release are ignored.
 
         Raises:
-            ValueError: Not a trial result, or a good one that lacks what serving needs.
+            ValueError: It is not a trial result, or a good one without what serving needs.
         """
         if not isinstance(values, dict):
             raise ValueError("a trial result is an object")
@@ -121,7 +121,7 @@ def _fits(value: Any, kind: type) -> bool:
 
 
 def trial_key(sha256: str, runtime: str, version: str, cpu: str) -> str:
-    """Return the name of a trial result: the model's digest, then everything else that its outcome depends on."""
+    """Return the name of a trial result: the digest of the model, and a digest of all else that it depends on."""
     return f"{sha256}-{hashlib.sha256(repr((_EDITION, runtime, version, cpu)).encode()).hexdigest()[:16]}"
 
 
@@ -135,14 +135,14 @@ class TrialResults:
         self._layout = layout
 
     def get(self, key: str) -> TrialResult | None:
-        """Return a trial result; None when there is none that can be read: then the model is probed again."""
+        """Return a trial result, None when none can be read. Then the daemon tries the model again."""
         try:
             return TrialResult.from_dict(json.loads((self._layout.trials / (key + _SUFFIX)).read_bytes()))
         except (OSError, ValueError, RecursionError):
             return None
 
     def put(self, key: str, result: TrialResult) -> None:
-        """Keep a trial result, unless another trial may end otherwise. A full disk costs one more trial."""
+        """Keep a trial result, unless it is transient. A full disk only costs one more trial."""
         if not result.transient:
             with contextlib.suppress(OSError):
                 write_whole(
@@ -150,7 +150,7 @@ class TrialResults:
                 )
 
     def collect(self, keep: set[str]) -> None:
-        """Remove the trial results of every model whose SHA-256 is not in ``keep``."""
+        """Remove the results of models whose SHA-256 is not in ``keep``."""
         with contextlib.suppress(OSError):
             for path in self._layout.trials.iterdir():
                 if path.name.partition("-")[0] not in keep:

@@ -238,14 +238,14 @@ def test_a_copy_into_memory_that_fails_leaves_no_descriptor(
     assert set(Path("/proc/self/fd").iterdir()) == before
 
 
-def test_a_disk_that_does_not_give_a_blob(blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_cannot_read_a_blob(blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: int) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     blobs.ingest(model)
     monkeypatch.setattr(blob_module, "digest_of", broken)
     before = set(Path("/proc/self/fd").iterdir())
-    with pytest.raises(ModelError, match="does not give") as caught:
+    with pytest.raises(ModelError, match="cannot read blob") as caught:
         blobs.open(SHA)
     assert (caught.value.code, caught.value.retryable) == ("STORE_FAILED", True)
     assert set(Path("/proc/self/fd").iterdir()) == before
