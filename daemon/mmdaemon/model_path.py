@@ -11,9 +11,9 @@ from mmdaemon.config.schema import Config
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.folder.watch import Watcher
 from mmdaemon.isolation.budget import Budget
-from mmdaemon.isolation.conversion import Conversion
+from mmdaemon.isolation.converter import Converter
 from mmdaemon.isolation.host import has_converter, has_gpu, has_tensorflow, tensorflow_version
-from mmdaemon.isolation.runtime import ProcessLimits, ProcessRuntime
+from mmdaemon.isolation.runtime import Children, Hosted, ProcessLimits, ProcessRuntime
 from mmdaemon.isolation.warden import Warden
 from mmdaemon.loader.arrival import Arrivals, Box
 from mmdaemon.loader.comparison import Comparison
@@ -96,19 +96,17 @@ def build_model_path(
     cores = config.limits.cores
     warden = Warden(Budget(dispatcher.scheduler, config.executor.total_mb * MIB, config.executor.idle_s).tidy)
     limits = ProcessLimits(config.executor.memory_mb * MIB, config.executor.start_s)
-    starts = threading.BoundedSemaphore(max(2, cores))
-
-    def in_process(name: str, version: str, opener: str) -> ProcessRuntime:
-        device, lost = config.executor.device, dispatcher.on_lost
-        return ProcessRuntime(name, version, opener, device, layout.tmp, warden, starts, limits, lost)
-
+    children = Children(layout.tmp, warden, threading.BoundedSemaphore(max(2, cores)), limits)
+    device = config.executor.device
+    isolated = Hosted(runtime.name, runtime.version, MODEL_FILE_OPENER, device)
+    tensorflow = Hosted("tensorflow", tensorflow_version(), SAVED_MODEL_OPENER, device)
     runtimes: dict[Way, Runtime] = {
         Way.THREAD: runtime,
-        Way.PROCESS: in_process(runtime.name, runtime.version, MODEL_FILE_OPENER),
-        Way.TENSORFLOW: in_process("tensorflow", tensorflow_version(), SAVED_MODEL_OPENER),
+        Way.PROCESS: ProcessRuntime(isolated, children, dispatcher.on_lost),
+        Way.TENSORFLOW: ProcessRuntime(tensorflow, children, dispatcher.on_lost),
     }
     store = Store(layout)
-    convert = Conversion(layout.tmp, _CONVERSION_S).convert
+    convert = Converter(layout.tmp, _CONVERSION_S).convert
     door = Door(store, convert, lambda: policy_of(config), config.models.max_model_mb * MIB)
     threads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
     loads = Loads(threads, Arrivals(door, probe.check, instances, Box(cores, this_cpu(), runtimes)))

@@ -31,7 +31,7 @@ _ALONE = (
     ("probe/probe.py", "probe", "helper, turns"),
     ("isolation/warden.py", "warden", "new children"),
     ("isolation/process.py", "one a child", "its pidfd"),
-    ("isolation/conversion.py", "conversion", "one at a time"),
+    ("isolation/converter.py", "conversion", "one at a time"),
 )
 _BOX, _STEP = 117, 120
 LOCKS = (_MODELS, _REQUESTS, *_INNER, *_ALONE)

@@ -17,7 +17,7 @@ def _key(
 
 
 @dataclass(frozen=True, slots=True)
-class Paths:
+class PathsSection:
     """The places of the daemon.
 
     Attributes:
@@ -32,7 +32,7 @@ class Paths:
 
 
 @dataclass(frozen=True, slots=True)
-class Socket:
+class SocketSection:
     """Who may connect.
 
     Attributes:
@@ -45,7 +45,7 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LimitsSection:
     """How much clients may use.
 
     Attributes:
@@ -70,7 +70,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class ModelsSection:
     """How the daemon takes models up.
 
     Attributes:
@@ -96,7 +96,7 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeSection:
     """The limits of a trial.
 
     Attributes:
@@ -111,7 +111,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Executor:
+class ExecutorSection:
     """Models in processes of their own: full TensorFlow, and those whose ``NAME.toml`` asks for one.
 
     Attributes:
@@ -131,7 +131,7 @@ class Executor:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceSection:
     """How the daemon stops and what it logs.
 
     Attributes:
@@ -147,13 +147,13 @@ class Service:
 class Config:
     """The whole configuration."""
 
-    paths: Paths
-    socket: Socket = field(default_factory=Socket)
-    limits: Limits = field(default_factory=Limits)
-    models: Models = field(default_factory=Models)
-    probe: Probe = field(default_factory=Probe)
-    executor: Executor = field(default_factory=Executor)
-    service: Service = field(default_factory=Service)
+    paths: PathsSection
+    socket: SocketSection = field(default_factory=SocketSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    models: ModelsSection = field(default_factory=ModelsSection)
+    probe: ProbeSection = field(default_factory=ProbeSection)
+    executor: ExecutorSection = field(default_factory=ExecutorSection)
+    service: ServiceSection = field(default_factory=ServiceSection)
 
     def values(self) -> dict[str, Any]:
         """Return every value by its key ``section.key``."""
@@ -181,25 +181,25 @@ def _as_toml(value: Any) -> str:
 
 
 SECTIONS: dict[str, type[Any]] = {
-    "paths": Paths,
-    "socket": Socket,
-    "limits": Limits,
-    "models": Models,
-    "probe": Probe,
-    "executor": Executor,
-    "service": Service,
+    "paths": PathsSection,
+    "socket": SocketSection,
+    "limits": LimitsSection,
+    "models": ModelsSection,
+    "probe": ProbeSection,
+    "executor": ExecutorSection,
+    "service": ServiceSection,
 }
 
 
-def default_paths(environment: dict[str, str], uid: int) -> Paths:
+def default_paths(environment: dict[str, str], uid: int) -> PathsSection:
     """Return the default places: those of the system for root, those of the user for others.
 
     Source: the XDG base directory specification for ``XDG_STATE_HOME`` and ``XDG_RUNTIME_DIR``.
     """
     if uid == 0:
         state = Path("/var/lib/mmdaemon")
-        return Paths(state / "models", state / "store", Path("/run/mmdaemon.sock"))
+        return PathsSection(state / "models", state / "store", Path("/run/mmdaemon.sock"))
     home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/") / ".local/state")
     runtime = environment.get("XDG_RUNTIME_DIR")
     socket = Path(runtime) / "mmdaemon.sock" if runtime else Path(f"/tmp/mmdaemon-{uid}/mmdaemon.sock")
-    return Paths(Path("models").absolute(), home / "mmdaemon", socket)
+    return PathsSection(Path("models").absolute(), home / "mmdaemon", socket)

@@ -15,7 +15,7 @@ _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class IdleDeployment:
     """A deployment whose processes are all idle.
 
     Attributes:
@@ -28,7 +28,7 @@ class Candidate:
     idle_s: float
 
 
-def choose(candidates: Sequence[Candidate], taken_bytes: int, total_bytes: int, idle_s: float) -> list[Deployment]:
+def choose(candidates: Sequence[IdleDeployment], taken_bytes: int, total_bytes: int, idle_s: float) -> list[Deployment]:
     """Return the deployments to stop: those idle for too long, then those idle for longest, until the rest fits.
 
     Args:
@@ -77,7 +77,7 @@ class Budget:
                 if deployment is not None and deployment.is_on_demand and deployment.idle:
                     idle.append((deployment, list(deployment.idle)))
         candidates = [
-            Candidate(deployment, sum(one.memory_bytes() for one in instances), now - deployment.last_used)
+            IdleDeployment(deployment, sum(one.memory_bytes() for one in instances), now - deployment.last_used)
             for deployment, instances in idle
         ]
         for deployment in choose(candidates, taken_bytes, self._total_bytes, self._idle_s):

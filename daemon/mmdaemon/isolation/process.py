@@ -16,7 +16,7 @@ from mmdaemon.confinement.environment import child_environment
 from mmdaemon.confinement.memory import is_out_of_memory
 from mmdaemon.isolation.arena import Arena, open_arena
 from mmdaemon.isolation.packet import Channel, Order, Run
-from mmdaemon.log.logger import about, subject
+from mmdaemon.log.logger import about, model_at_work
 from mmwire.errors import InternalError, MmError
 
 _STOP_S = 5.0
@@ -28,7 +28,7 @@ class ChildProcess:
     """One child.
 
     Attributes:
-        subject: The model that it runs, for the log.
+        model: The model that it runs, for the log.
         arena: The memory shared with it.
         ended: Set once it has ended and ``how`` is known.
         how: How it ended, as one clause for people.
@@ -38,7 +38,7 @@ class ChildProcess:
     """
 
     def __init__(self) -> None:
-        self.subject = subject()
+        self.model = model_at_work()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         noise_out, noise_in = os.pipe2(os.O_CLOEXEC)
         shared = open_arena()
@@ -105,7 +105,7 @@ class ChildProcess:
 
     def about(self, error: MmError | None = None) -> dict[str, dict[str, object]]:
         """Return the ``extra`` of a log line about it."""
-        return about(self.subject.model, self.subject.version, error=error)
+        return about(self.model.model, self.model.version, error=error)
 
     def send(self, message: Order | Run, descriptors: tuple[int, ...] = ()) -> None:
         """Send it a packet.

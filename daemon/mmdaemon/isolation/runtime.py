@@ -35,18 +35,46 @@ class ProcessLimits:
     start_s: float
 
 
-class ProcessRuntime:
-    """Loads models in processes of their own.
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """What a child hosts.
 
-    Args:
-        name: The distribution that runs them, for people.
+    Attributes:
+        name: The distribution that runs its model, for people.
         version: The version of that distribution.
         opener: ``module:function`` that loads a model in the child; see ``child.Opener``.
         device: The device that TensorFlow computes on.
+    """
+
+    name: str
+    version: str
+    opener: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """What all children share.
+
+    Attributes:
         scratch: A folder for the files that a child unpacks.
         warden: Watches the children.
         turns: Limits how many children start at the same time.
         limits: The limits of each child.
+    """
+
+    scratch: Path
+    warden: Warden
+    turns: threading.Semaphore
+    limits: ProcessLimits
+
+
+class ProcessRuntime:
+    """Loads models in processes of their own.
+
+    Args:
+        hosted: What each process hosts.
+        children: What all processes share.
         on_lost: Called with an instance whose process ended by itself, in the thread of the warden.
 
     Thread: any for every method.
@@ -56,24 +84,13 @@ class ProcessRuntime:
 
     def __init__(
         self,
-        name: str,
-        version: str,
-        opener: str,
-        device: str,
-        scratch: Path,
-        warden: Warden,
-        turns: threading.Semaphore,
-        limits: ProcessLimits,
+        hosted: Hosted,
+        children: Children,
         on_lost: Callable[[ProcessInstance], object],
     ) -> None:
-        self.name = name
-        self.version = version
-        self._opener = opener
-        self._device = device
-        self._scratch = scratch
-        self._warden = warden
-        self._turns = turns
-        self._limits = limits
+        self.name, self.version = hosted.name, hosted.version
+        self._hosted = hosted
+        self._children = children
         self._on_lost = on_lost
 
     def load(self, path: str, threads: int, traits: Traits) -> ProcessInstance:
@@ -83,25 +100,25 @@ class ProcessRuntime:
             MmError: Also ``MODEL_CRASHED``, ``MODEL_TOO_LARGE``, ``MODEL_TOO_SLOW``: how the process ended.
                 ``STORE_FAILED``: there is no room to unpack its files.
         """
-        with self._turns:
+        with self._children.turns:
             try:
-                scratch = Path(tempfile.mkdtemp(prefix="executor-", dir=self._scratch))
+                scratch = Path(tempfile.mkdtemp(prefix="executor-", dir=self._children.scratch))
             except OSError as error:
                 raise ModelError(
                     "STORE_FAILED",
-                    f"there is no room to unpack the model in {self._scratch}: {error.strerror}",
+                    f"there is no room to unpack the model in {self._children.scratch}: {error.strerror}",
                     "free some space there",
                     retryable=True,
                 ) from None
             try:
                 order = Order(
-                    self._opener,
+                    self._hosted.opener,
                     threads,
                     traits.batch,
                     str(traits.state),
-                    self._device,
+                    self._hosted.device,
                     str(scratch),
-                    self._limits.memory_bytes,
+                    self._children.limits.memory_bytes,
                 )
                 return self._start(path, order)
             finally:
@@ -110,7 +127,7 @@ class ProcessRuntime:
     def _start(self, path: str, order: Order) -> ProcessInstance:
         child = ChildProcess.start()
         instances: list[ProcessInstance] = []
-        self._warden.watch(child, lambda: self._on_end(child, instances))
+        self._children.warden.watch(child, lambda: self._on_end(child, instances))
         try:
             instance = ProcessInstance(child, self._ask(child, path, order))
         except BaseException:
@@ -118,7 +135,7 @@ class ProcessRuntime:
             child.close()
             raise
         instances.append(instance)
-        LOG.debug("process %d runs %s", child.pid, child.subject, extra=child.about())
+        LOG.debug("process %d runs %s", child.pid, child.model, extra=child.about())
         return instance
 
     def _ask(self, child: ChildProcess, path: str, order: Order) -> dict[str, Any]:
@@ -129,7 +146,7 @@ class ProcessRuntime:
                 child.send(order, (model,))
         finally:
             os.close(model)
-        timer = threading.Timer(self._limits.start_s, child.kill)
+        timer = threading.Timer(self._children.limits.start_s, child.kill)
         timer.daemon = True
         timer.start()
         message = child.receive()
@@ -149,11 +166,11 @@ class ProcessRuntime:
             return InternalError("INTERNAL", "the process of the model closed its connection", retryable=True)
         error: MmError
         if was_killed:
-            limit_s = self._limits.start_s
+            limit_s = self._children.limits.start_s
             message = f"the process of the model did not answer within {limit_s:g} s"
             error = ModelError("MODEL_TOO_SLOW", message, "raise executor.start_s", retryable=True)
         elif child.is_starved:
-            error = too_large("loading", MEMORY_KEY, self._limits.memory_bytes)
+            error = too_large("loading", MEMORY_KEY, self._children.limits.memory_bytes)
         else:
             message = f"the process of the model {child.how} while it loaded the model"
             error = ModelError("MODEL_CRASHED", message, "the log has its last words")
@@ -173,7 +190,7 @@ def _log_end(child: ChildProcess, error: MmError | None = None) -> None:
     last_words = child.detail or "none"
     LOG.warning(
         "the process of %s (%d) %s; its last words: %s",
-        child.subject,
+        child.model,
         child.pid,
         child.how,
         last_words,

@@ -103,7 +103,7 @@ class Warden:
 
     def _log(self, child: ChildProcess) -> None:
         for line in child.on_noise():
-            LOG.debug("the process of %s (%d): %s", child.subject, child.pid, line, extra=child.about())
+            LOG.debug("the process of %s (%d): %s", child.model, child.pid, line, extra=child.about())
 
     def _tick(self) -> None:
         try:

@@ -44,7 +44,7 @@ def log_handler(environment: Mapping[str, str], journal: Path = JOURNAL_SOCKET) 
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ModelAtWork:
     """The model that a thread works on, for code that is not told: a runtime loads a file, whichever model it is."""
 
     model: str = ""
@@ -54,22 +54,22 @@ class Subject:
         return f"{self.model} version {self.version}" if self.model else "a model"
 
 
-_subject: ContextVar[Subject] = ContextVar("subject", default=Subject())  # noqa: B039 - it is frozen
+_at_work: ContextVar[ModelAtWork] = ContextVar("model_at_work", default=ModelAtWork())  # noqa: B039 - it is frozen
 
 
 @contextmanager
 def working_on(model: str, version: int) -> Iterator[None]:
-    """Have ``subject`` return this model in the block, in this thread."""
-    token = _subject.set(Subject(model, version))
+    """Have ``model_at_work`` return this model in the block, in this thread."""
+    token = _at_work.set(ModelAtWork(model, version))
     try:
         yield
     finally:
-        _subject.reset(token)
+        _at_work.reset(token)
 
 
-def subject() -> Subject:
+def model_at_work() -> ModelAtWork:
     """Return the model that this thread works on."""
-    return _subject.get()
+    return _at_work.get()
 
 
 def about(

@@ -9,7 +9,7 @@ import pytest
 
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.scheduler import Scheduler
-from mmdaemon.isolation.budget import Budget, Candidate, choose
+from mmdaemon.isolation.budget import Budget, IdleDeployment, choose
 from mmwire.tensor import SignatureSpec, TensorSpec
 
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
@@ -57,7 +57,7 @@ def deployment(name: str, memory_bytes: int = 100, last_used: float = 0.0, on_de
 )
 def test_those_not_used_for_longest_go_first(taken: int, total: int, idle_s: float, stopped: list[str]) -> None:
     candidates = [
-        Candidate(deployment(name), 100, idle) for name, idle in (("new", 1.0), ("old", 30.0), ("middle", 20.0))
+        IdleDeployment(deployment(name), 100, idle) for name, idle in (("new", 1.0), ("old", 30.0), ("middle", 20.0))
     ]
     assert [one.name for one in choose(candidates, taken, total, idle_s)] == stopped
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.isolation.instance import ProcessInstance
-from mmdaemon.isolation.runtime import ProcessLimits, ProcessRuntime
+from mmdaemon.isolation.runtime import Children, Hosted, ProcessLimits, ProcessRuntime
 from mmdaemon.isolation.warden import Warden
 from mmdaemon.runtime.interface import Traits
 from mmdaemon.store.archive import pack
@@ -28,6 +28,9 @@ WITHIN_S = 30.0
 PLENTY = ProcessLimits(0, WITHIN_S)
 
 
+HOSTED = Hosted("fake", "1", "models:open_model", "cpu")
+
+
 class World:
     def __init__(self, folder: Path, limits: ProcessLimits) -> None:
         self.scratch = folder / "scratch"
@@ -36,17 +39,8 @@ class World:
         self.lost: list[ProcessInstance] = []
         self.was_lost = threading.Event()
         self.warden = Warden(lambda taken, now: None)
-        self.executor = ProcessRuntime(
-            "fake",
-            "1",
-            "models:open_model",
-            "cpu",
-            self.scratch,
-            self.warden,
-            threading.Semaphore(2),
-            limits,
-            self._on_lost,
-        )
+        children = Children(self.scratch, self.warden, threading.Semaphore(2), limits)
+        self.runtime = ProcessRuntime(HOSTED, children, self._on_lost)
         self._open: list[ProcessInstance] = []
 
     def _on_lost(self, instance: ProcessInstance) -> None:
@@ -56,7 +50,7 @@ class World:
     def load(self, how: str) -> ProcessInstance:
         path = self._folder / "model"
         path.write_text(how)
-        instance = self.executor.load(str(path), 3, Traits(batch=4))
+        instance = self.runtime.load(str(path), 3, Traits(batch=4))
         self._open.append(instance)
         return instance
 
@@ -121,7 +115,7 @@ def test_a_folder_is_unpacked_for_it(world: World, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     with archive.open("wb") as file:
         pack(folder, file.write)
-    instance = world.executor.load(str(archive), 1, Traits())
+    instance = world.runtime.load(str(archive), 1, Traits())
     try:
         assert ask(instance, [1, 2]) == [2, 4]
         assert not list(world.scratch.iterdir())
@@ -235,12 +229,12 @@ def test_children_end_with_the_daemon(tmp_path: Path) -> None:
 import sys, threading
 from array import array
 from pathlib import Path
-from mmdaemon.isolation.runtime import ProcessRuntime, ProcessLimits
+from mmdaemon.isolation.runtime import Children, Hosted, ProcessLimits, ProcessRuntime
 from mmdaemon.isolation.warden import Warden
 from mmdaemon.runtime.interface import Traits
-executor = ProcessRuntime("fake", "1", "models:open_model", "cpu", Path("{tmp_path}/scratch"), Warden(print),
-    threading.Semaphore(2), ProcessLimits(0, {WITHIN_S}), lambda instance: None)
-instance = executor.load("{tmp_path}/model", 1, Traits())
+children = Children(Path("{tmp_path}/scratch"), Warden(print), threading.Semaphore(2), ProcessLimits(0, {WITHIN_S}))
+runtime = ProcessRuntime(Hosted("fake", "1", "models:open_model", "cpu"), children, lambda instance: None)
+instance = runtime.load("{tmp_path}/model", 1, Traits())
 def told():
     print(instance.pid, flush=True)
 instance.run("serving_default", array("f", [1, 2, 13, 0]).tobytes(), 2, None, told)

@@ -20,7 +20,7 @@ from mmwire.errors import ModelError
 _NICE = 10
 
 
-class Conversion:
+class Converter:
     """Converts SavedModel folders, one at a time.
 
     Args:
