@@ -24,4 +24,7 @@ def read_bundle(folder: Path) -> Bundle | None:
 def is_whole_bundle(folder: Path) -> bool:
     """Return whether mmconvert made a folder and all its files are there. Their content is checked later."""
     bundle = read_bundle(folder)
-    return bundle is not None and all((folder / path).is_file() for path in bundle.files)
+    try:
+        return bundle is not None and all((folder / path).is_file() for path in bundle.files)
+    except OSError:  # a name that no file system takes
+        return False

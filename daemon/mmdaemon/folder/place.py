@@ -56,6 +56,21 @@ def status_of(path: Path) -> os.stat_result:
         raise unreadable(path, error) from None
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder, or a symlink that leads to one.
+
+    Raises:
+        ModelError: ``MODEL_UNREADABLE``: that cannot be found out.
+        FileNotFoundError: The path, or what it leads to, is gone.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
 def listing(path: Path) -> list[str]:
     """Return the names in a folder, sorted.
 

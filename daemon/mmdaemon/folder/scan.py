@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmdaemon.folder.foreign import foreign_model
 from mmdaemon.folder.opening import readable_identity
-from mmdaemon.folder.place import resolve_inside
+from mmdaemon.folder.place import is_folder, resolve_inside, status_of
 from mmdaemon.folder.refusal import bad_name, bad_suffix, conflict, not_a_file, shown, unreadable
 from mmdaemon.folder.snapshot import FolderSource, Problem, Sidecar, Snapshot
 from mmdaemon.folder.subfolder import scan_subfolder
@@ -43,32 +43,38 @@ class _Look:
         self._foreign: list[Problem] = []
 
     def on_entry(self, entry: str) -> None:
-        """Take one entry of the top folder."""
-        path = self._root / entry
+        """Take one entry of the top folder. Whatever is wrong with it becomes a problem of that entry alone."""
         if is_ignored(entry):
             return
-        if entry.endswith(MODEL_SUFFIX):
-            name = entry.removesuffix(MODEL_SUFFIX)
-            try:
-                self._on_model_file(name, path)
-            except FileNotFoundError:
-                return  # deleted since the listing
-            except MmError as error:
-                self._on_problem(name, path, error)
+        path = self._root / entry
+        name = entry.removesuffix(MODEL_SUFFIX)
+        try:
+            self._take(entry, name, path)
+        except FileNotFoundError:
+            return  # deleted since the listing
+        except MmError as error:
+            self._on_problem(name, path, error, hides_all=name == entry)
+        except OSError as error:  # a step that no layout expects to fail
+            self._on_problem(name, path, unreadable(path, error), hides_all=True)
+
+    def _take(self, entry: str, name: str, path: Path) -> None:
+        if name != entry:
+            self._on_model_file(name, path)
         elif entry.lower().endswith(MODEL_SUFFIX):
-            self._on_problem(entry[: -len(MODEL_SUFFIX)], path, bad_suffix(path))
-        elif path.is_dir():
+            self._on_problem(entry[: -len(MODEL_SUFFIX)], path, bad_suffix(path), version=0)
+        elif is_folder(path):
             found = scan_subfolder(self._root, entry, path)
             self._add(entry, found.sources)
-            for place, reason in found.problems:
-                self._on_problem(entry, place, reason)
+            for fault in found.faults:
+                self._on_problem(entry, fault.place, fault.error, fault.version, fault.hides_all)
         elif (foreign := foreign_model(path)) is not None:
             self._foreign.append(Problem(shown(foreign[0]), shown(path), foreign[1], is_foreign=True))
 
     def _on_model_file(self, name: str, path: Path) -> None:
         place = resolve_inside(self._root, path)
-        if not stat.S_ISREG(place.lstat().st_mode):
-            raise not_a_file(path, stat.S_IFMT(place.lstat().st_mode))
+        kind = stat.S_IFMT(status_of(place).st_mode)
+        if kind != stat.S_IFREG:
+            raise not_a_file(path, kind)
         if not is_model_name(name):
             raise bad_name(name)
         self._add(name, [FolderSource(name, None, "tflite", place, readable_identity(place))])
@@ -77,8 +83,10 @@ class _Look:
         if sources:
             self._sources.setdefault(name, []).extend(sources)
 
-    def _on_problem(self, name: str, path: Path, error: MmError) -> None:
-        self._problems.append(Problem(shown(name), shown(path), error))
+    def _on_problem(
+        self, name: str, path: Path, error: MmError, version: int | None = None, hides_all: bool = False
+    ) -> None:
+        self._problems.append(Problem(shown(name), shown(path), error, version, hides_all))
 
     def snapshot(self, entries: set[str]) -> Snapshot:
         """Return the findings, with the sidecars of each source and with conflicts."""
@@ -86,7 +94,7 @@ class _Look:
         for name, found in self._sources.items():
             versions = [source.version for source in found]
             if len(set(versions)) < len(versions) or (None in versions and len(versions) > 1):
-                self._on_problem(name, self._root / name, conflict(source.path for source in found))
+                self._on_problem(name, self._root / name, conflict(source.path for source in found), version=0)
             labels = self._sidecar(name, LABELS_SUFFIX, entries)
             options = self._sidecar(name, OPTIONS_SUFFIX, entries)
             found.sort(key=lambda source: (source.version or 0, source.kind))
@@ -105,5 +113,8 @@ class _Look:
         except FileNotFoundError:
             return None
         except MmError as error:
-            self._on_problem(name, path, error)
+            self._on_problem(name, path, error, version=0)
+            return None
+        except OSError as error:
+            self._on_problem(name, path, unreadable(path, error), version=0)
             return None

@@ -57,6 +57,9 @@ class Problem:
         name: The model it is about, or, when that is no model name, the file's name made printable.
         path_text: Where, made printable.
         error: Why, and the way out.
+        version: The version whose place it is: N for ``NAME/N``, None for ``NAME.tflite`` or a SavedModel in ``NAME``
+            itself, 0 for a place that no version has.
+        hides_all: Whether it hides every version of the name: ``NAME`` itself cannot be looked into.
         is_foreign: Whether it is a model file of another format. Such a file claims no name: if the model of that name
             is deleted, it retires all the same.
     """
@@ -64,6 +67,8 @@ class Problem:
     name: str
     path_text: str
     error: MmError
+    version: int | None = None
+    hides_all: bool = False
     is_foreign: bool = False
 
 

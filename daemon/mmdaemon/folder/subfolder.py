@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmdaemon.folder.identity import FileIdentity
 from mmdaemon.folder.opening import readable_identity
-from mmdaemon.folder.place import listing, resolve_inside, status_of
+from mmdaemon.folder.place import is_folder, listing, resolve_inside, status_of
 from mmdaemon.folder.refusal import bad_name, bad_place, bad_version
 from mmdaemon.folder.snapshot import FolderSource
 from mmwire.errors import MmError
@@ -22,12 +22,22 @@ from mmwire.manifest import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A place in ``NAME/`` that cannot be taken; ``version`` and ``hides_all`` as in ``Problem``."""
+
+    place: Path
+    error: MmError
+    version: int | None = 0
+    hides_all: bool = False
+
+
 @dataclass(slots=True)
 class Findings:
     """What one subfolder holds; nothing while somebody still copies into it."""
 
     sources: list[FolderSource] = field(default_factory=list)
-    problems: list[tuple[Path, MmError]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
 
 def scan_subfolder(root: Path, name: str, path: Path) -> Findings:
@@ -39,9 +49,9 @@ def scan_subfolder(root: Path, name: str, path: Path) -> Findings:
     except FileNotFoundError:
         return Findings()  # deleted since the listing
     except MmError as error:
-        findings.problems.append((path, error))
+        findings.faults.append(Fault(path, error, hides_all=True))
     if not is_model_name(name):
-        return Findings([], [(path, bad_name(name))] if findings.sources else [])
+        return Findings([], [Fault(path, bad_name(name))] if findings.sources else [])
     return findings
 
 
@@ -52,31 +62,32 @@ def _scan(findings: Findings, root: Path, name: str, folder: Path) -> None:
     for entry in entries:
         path = folder / entry
         if entry.endswith(MODEL_SUFFIX):
-            findings.problems.append((path, bad_place(path)))
-        elif path.is_dir():
-            _on_version(findings, root, name, path)
+            findings.faults.append(Fault(path, bad_place(path)))
+            continue
+        version = parse_version(entry)
+        try:
+            if is_folder(path):
+                _on_version(findings, root, name, path, version)
+        except FileNotFoundError:
+            continue  # deleted since the listing
+        except MmError as error:
+            if version is not None:
+                findings.faults.append(Fault(path, error, version))
 
 
-def _on_version(findings: Findings, root: Path, name: str, path: Path) -> None:
-    version = parse_version(path.name)
-    try:
-        folder = resolve_inside(root, path)
-        entries = listing(folder)
-        if not {MODEL_FILE, SAVED_MODEL_FILE} & set(entries):
-            return
-        if version is None:
-            findings.problems.append((path, bad_version(path)))
-            return
-        if MODEL_FILE in entries:
-            place = resolve_inside(root, folder / MODEL_FILE)
-            findings.sources.append(FolderSource(name, version, "tflite", place, readable_identity(place)))
-        if SAVED_MODEL_FILE in entries:
-            _on_saved_model(findings, root, FolderSource(name, version, "saved_model", folder, tree_identity(folder)))
-    except FileNotFoundError:
+def _on_version(findings: Findings, root: Path, name: str, path: Path, version: int | None) -> None:
+    folder = resolve_inside(root, path)
+    entries = listing(folder)
+    if not {MODEL_FILE, SAVED_MODEL_FILE} & set(entries):
         return
-    except MmError as error:
-        if version is not None:
-            findings.problems.append((path, error))
+    if version is None:
+        findings.faults.append(Fault(path, bad_version(path)))
+        return
+    if MODEL_FILE in entries:
+        place = resolve_inside(root, folder / MODEL_FILE)
+        findings.sources.append(FolderSource(name, version, "tflite", place, readable_identity(place)))
+    if SAVED_MODEL_FILE in entries:
+        _on_saved_model(findings, root, FolderSource(name, version, "saved_model", folder, tree_identity(folder)))
 
 
 def _on_saved_model(findings: Findings, root: Path, source: FolderSource) -> None:
@@ -85,7 +96,7 @@ def _on_saved_model(findings: Findings, root: Path, source: FolderSource) -> Non
         readable_identity(resolve_inside(root, path))
         findings.sources.append(source)
     except MmError as error:
-        findings.problems.append((path, error))
+        findings.faults.append(Fault(path, error, source.version))
 
 
 def tree_identity(folder: Path) -> FileIdentity:

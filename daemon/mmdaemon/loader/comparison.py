@@ -6,11 +6,11 @@ No threads, no clock, no files: the reconciler hands both in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mmdaemon.dispatch.refusal import unknown
-from mmdaemon.folder.snapshot import FolderSource, Snapshot
+from mmdaemon.folder.snapshot import FolderSource, Problem, Snapshot
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.candidate import Candidate
 from mmdaemon.loader.decision import decide, on_load, on_unload
@@ -89,16 +89,17 @@ class Comparison:
         self._swap.settle_retired()
         if not snapshot.available:
             return math.inf
-        problems = {  # the first one of a name counts
-            problem.name: problem.error
-            for problem in reversed(snapshot.problems)
-            if not (problem.is_foreign and self._has_versions(problem.name))  # it keeps no model from retiring
-        }
+        problems: dict[str, list[Problem]] = {}
+        for problem in snapshot.problems:
+            if not (problem.is_foreign and self._has_versions(problem.name)):  # it keeps no model from retiring
+                problems.setdefault(problem.name, []).append(problem)
         due = math.inf
         for name in sorted({*self._states, *snapshot.sources, *problems}):
             if snapshot.is_empty and self._has_versions(name):
                 continue
-            sight = Sight(snapshot.sources.get(name, ()), problems.get(name), lambda source: is_settled(source, now))
+            sight = _sight(
+                snapshot.sources.get(name, ()), problems.get(name, ()), lambda source: is_settled(source, now)
+            )
             state = self._state(name, snapshot)
             self._apply(state, decide(state, sight, self.pace, now))
             due = min(due, state.look_again)
@@ -201,3 +202,16 @@ class Comparison:
                 case Tell(text, version, error, is_warning):
                     log = LOG.warning if is_warning else LOG.info
                     log("%s: %s", name, text, extra=about(name, version, error=error))
+
+
+def _sight(
+    sources: Sequence[FolderSource], problems: Sequence[Problem], is_settled: Callable[[FolderSource], float | None]
+) -> Sight:
+    """Return what a look shows of one name; its first problem is the one that people are told."""
+    return Sight(
+        sources,
+        problems[0].error if problems else None,
+        frozenset(problem.version for problem in problems if not problem.is_foreign),
+        any(problem.hides_all for problem in problems),
+        is_settled,
+    )

@@ -113,7 +113,7 @@ def _serve_best(state: NameState, sight: Sight, pace: Pace, now: float) -> list[
     A copy over a flat file that a power cut tore, or a slip in ``NAME.toml``, stops nothing that serves; thanks to
     the store it does not after a restart either.
     """
-    counted = _counted_version(state, pace, now)
+    counted = _counted_version(state, sight, pace, now)
     stored = stored_candidates(state.sources, state.recallable)
     state.attempts.keep_only([*state.sources, *stored])
     planned = plan(
@@ -139,14 +139,14 @@ def _serve_best(state: NameState, sight: Sight, pace: Pace, now: float) -> list[
     return []
 
 
-def _counted_version(state: NameState, pace: Pace, now: float) -> int:
+def _counted_version(state: NameState, sight: Sight, pace: Pace, now: float) -> int:
     """Return the version that counts as serving, 0 for none.
 
     A version whose own folder was deleted counts until the grace time is over; then the best of the others is brought
     up beside it.
     """
     serving = state.model.serving
-    if not serving or any(source.version in (None, serving) for source in state.sources):
+    if not serving or not sight.proves_gone(serving):
         state.serving_missing_since = None
         return serving
     if state.serving_missing_since is None:

@@ -64,12 +64,21 @@ class Sight:
     Attributes:
         sources: Its files.
         problem: What is wrong with its place in the folder.
+        unusable: Versions whose place is there and cannot be used; None for a flat file.
+        hides_all: Whether no version can be seen.
         is_settled: Returns None for a source that has settled, else when to look again in monotonic seconds.
     """
 
     sources: Sequence[FolderSource] = ()
     problem: MmError | None = None
+    unusable: frozenset[int | None] = frozenset()
+    hides_all: bool = False
     is_settled: Callable[[FolderSource], float | None] = lambda _: None
+
+    def proves_gone(self, version: int) -> bool:
+        """Return whether a version has no place in the folder any more; a place that cannot be used is one."""
+        seen = {None, version}
+        return not (self.hides_all or seen & self.unusable or seen.intersection(s.version for s in self.sources))
 
 
 @dataclass(frozen=True, slots=True)
