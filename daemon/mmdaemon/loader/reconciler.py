@@ -64,7 +64,8 @@ class Reconciler:
         self._is_nudged = True
         self._is_stopping = False
         self._is_looking = False
-        self._looks = 0
+        self._looks = 0  # those that failed included
+        self._seen = 0  # the looks that saw the folder, or that it is not there
         self._renamed: set[Path] = set()
         self._thread = threading.Thread(target=self._run, name="mm-models", daemon=True)
         loads.call_on_end(self._wake)
@@ -132,7 +133,7 @@ class Reconciler:
         """
         with self._changed:
             # A look under way may have passed the file already: then the one after it counts.
-            after_look = self._looks + (2 if self._is_looking else 1)
+            after_look = self._seen + (2 if self._is_looking else 1)
             self._waiting.add(Wait(name, version, sha256, deadline, after_look, reply))
             self._nudge()
 
@@ -192,7 +193,20 @@ class Reconciler:
             self.next_look = min(self.next_look, self._take_results()) if only_results else self._look()
         except Exception as error:
             log_bug("looking at the model folder", error)
-            self.next_look = time.monotonic() + self._comparison.pace.rescan_s
+            self.next_look = self._on_failed_look(error)
+
+    def _on_failed_look(self, error: Exception) -> float:
+        """Go on after a bug: say so in ``status``, and let nobody wait for ever; return when to look again."""
+        with self._changed:
+            now = time.monotonic()
+            self.trouble = f"a look at the model folder failed: {type(error).__name__}, a bug; the log has the details"
+            self._looks += 1
+            self._is_looking = False
+            answers = self._answers(now)
+            due = min(now + self._comparison.pace.rescan_s, self._waiting.next_deadline())
+            self._changed.notify_all()
+        self._write_down_and_give(answers)
+        return due
 
     def _take_results(self) -> float:
         """Take up what the loader threads brought; return when the next wait ends.
@@ -234,6 +248,7 @@ class Reconciler:
             due = min(self._comparison.on_snapshot(snapshot, is_settled, now), now + self._comparison.pace.rescan_s)
             self._report_trouble(snapshot)
             self._looks += 1
+            self._seen += 1
             self._is_looking = False
             answers, due = self._answers(now), min(due, self._waiting.next_deadline())
             self._changed.notify_all()
@@ -255,7 +270,7 @@ class Reconciler:
 
     def _answers(self, now: float) -> list[WaitAnswer]:
         promised, self._promised = self._promised, []
-        return promised + self._waiting.due(self._looks, self._comparison.is_undecided, now)
+        return promised + self._waiting.due(self._seen, self._comparison.is_undecided, now)
 
     def _write_down_and_give(self, answers: list[WaitAnswer]) -> None:
         """Do what is slow, outside of the monitor; an answer is given when what it says outlives a power cut."""

@@ -391,6 +391,42 @@ def test_a_problem_that_may_pass_counts_once_it_has_lasted(world: World) -> None
     assert "Permission denied" in world.registry.document("a")["reason"] and world.serving("a") == 1
 
 
+UNUSABLE = ModelError("MODEL_UNREADABLE", "it is a FIFO; expected a regular file", "put the file itself there")
+
+
+@pytest.mark.parametrize(
+    ("version", "place", "hides_all"), [(None, None, False), (2, 2, False), (2, None, True)], ids=["flat", "N", "NAME"]
+)
+def test_a_place_that_cannot_be_used_withdraws_nothing(
+    world: World, version: int | None, place: int | None, hides_all: bool
+) -> None:
+    world.deploy("b")
+    world.deploy("a", version)
+    serving = world.serving("a")
+    del world.files["a", version]
+    world.problems = [Problem("a", "/m/a", UNUSABLE, place, hides_all)]
+    for _ in range(3):
+        world.look()
+        world.now += 10 * GRACE_S
+    assert world.serving("a") == serving and "FIFO" in world.registry.document("a")["reason"]
+    world.problems = []
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert not world.serving("a"), "now it is proven gone"
+
+
+def test_a_problem_elsewhere_keeps_no_deleted_version(world: World) -> None:
+    world.put("a", 1)
+    world.deploy("a", 2)
+    del world.files["a", 2]
+    world.problems = [Problem("a", "/m/a/latest", UNUSABLE, 0)]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert [number for _, number in world.started] == [1]
+
+
 def test_an_unloaded_model_stays_out_until_load_or_a_new_file(world: World) -> None:
     world.deploy("a")
     world.comparison.unload("a")

@@ -375,3 +375,28 @@ def test_trouble_with_the_whole_folder_is_told_once_and_its_end_too(
     world.step()
     assert [text.endswith("is back") for text in told()] == [True]
     assert world.reconciler.trouble == ""
+
+
+def test_a_look_that_fails_counts_is_told_and_leaves_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> None:
+        raise ZeroDivisionError("a bug")
+
+    world.put("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "scan", broken)
+        world.reconciler.wait_for("a", 0, "", 0.0, world.answers.append)
+        world.step()
+        assert world.reconciler.wait_look(0) == 1, "a start does not hang on it"
+        [answer] = world.answers
+        assert isinstance(answer, MmError) and answer.code == "DEADLINE_EXCEEDED"
+        assert "ZeroDivisionError" in world.reconciler.trouble
+        world.wait("a")
+        world.step()
+        assert len(world.answers) == 1, "a look that failed answers nobody who can still wait"
+    world.reconciler.on_hint()
+    world.step()
+    world.loads.run()
+    world.step()
+    assert world.serving("a") == 1 and not world.reconciler.trouble and len(world.answers) == 2
