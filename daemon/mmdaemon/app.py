@@ -89,8 +89,9 @@ class App:
         self._models.stop_looking()
         self._requests.stop(wait)
         self._probe.stop()
+        self._models.stop_loading(wait)
         self._chores.shutdown(wait, cancel_futures=True)
-        self._models.stop(wait)
+        self._models.warden.stop()
         self._lock.release()
 
 

@@ -71,10 +71,9 @@ class ModelPath:
         self.reconciler.stop()
         self.watcher.stop()
 
-    def stop(self, wait: bool) -> None:
-        """Stop everything; without ``wait`` loads under way are left behind."""
+    def stop_loading(self, wait: bool) -> None:
+        """Bring nothing more up; without ``wait`` loads under way are left behind."""
         self.loader_threads.shutdown(wait, cancel_futures=True)
-        self.warden.stop()
 
 
 def build_model_path(

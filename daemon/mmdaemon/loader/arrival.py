@@ -61,6 +61,7 @@ class Arrivals:
         self._check = check
         self._instances = instances
         self._box = box
+        self._refused: set[str] = set()  # keys of trials that this start has refused; each operation on it is atomic
 
     def bring_up(self, candidate: Candidate, number: int) -> Result:
         """Store, try, load and warm up: slow, and never raises for what a file is.
@@ -95,6 +96,7 @@ class Arrivals:
     def discard(self, arrived: Arrived) -> None:
         """Close what was loaded and will not serve."""
         self._instances.discard(arrived.deployment)
+        self._door.store.blobs.release(arrived.sha256)
 
     def _load(self, intake: Intake, name: str, number: int, blob: OpenBlob, options: ModelOptions) -> Result:
         intake.check(blob)
@@ -130,13 +132,20 @@ class Arrivals:
         return Arrived(deployment, blob.sha256, facts)
 
     def _try(self, blob: OpenBlob, threads: int) -> TrialResult:
-        """Return what a trial found, from the store where it knows."""
+        """Return what a trial found, from the store where it knows.
+
+        A refusal of the store counts once a start: whoever changes the files or loads the model wants another trial.
+        """
         runtime, trials = self._box.runtimes[Way.THREAD], self._door.store.trials
         key = trial_key(blob.sha256, runtime.name, runtime.version, self._box.cpu)
         result = trials.get(key)
-        if result is None:
+        if result is None or key in self._refused:
             result = self._check(blob, threads)
+            if result.code == "MODEL_CRASHED":  # a stray signal looks like this: only what happens twice is believed
+                result = self._check(blob, threads)
             trials.put(key, result)
+        if not result.ok:
+            self._refused.add(key)
         return result
 
 

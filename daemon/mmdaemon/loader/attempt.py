@@ -12,6 +12,7 @@ from mmdaemon.loader.candidate import Candidate, Fingerprint, Place, fingerprint
 # An attempt that may go better later is repeated after this long, doubling up to the most.
 _RETRY_S = 10.0
 _RETRY_MOST_S = 300.0
+_MOST_DOUBLINGS = 10  # a power of two that grows with every failure overflows after days
 
 
 class Ending(Enum):
@@ -56,7 +57,7 @@ class Attempts:
         """Note how an attempt ended; return the seconds until the next one when it ended LATER."""
         before = self.of(candidate)
         failures = before.failures + 1 if before is not None else 1
-        wait_s = min(_RETRY_S * 2.0 ** (failures - 1), _RETRY_MOST_S)
+        wait_s = min(_RETRY_S * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), _RETRY_MOST_S)
         is_later = ending is Ending.LATER
         self._attempts[place_of(candidate)] = Attempt(
             fingerprint(candidate),

@@ -46,8 +46,8 @@ class StoredSource:
 
 
 Candidate = FolderSource | StoredSource
-# Where a candidate is: a file or folder, or the number of a version in the store.
-Place = Path | int
+# Where a candidate is: a file or folder that gives it a version, or the number of a version in the store.
+Place = tuple[Path, int | None] | int
 
 
 def stored_candidates(sources: Iterable[FolderSource], version: int) -> list[StoredSource]:
@@ -65,7 +65,7 @@ def stored_candidates(sources: Iterable[FolderSource], version: int) -> list[Sto
 
 def place_of(candidate: Candidate) -> Place:
     """Return what tells a candidate from the others of its name."""
-    return candidate.path if isinstance(candidate, FolderSource) else candidate.version
+    return (candidate.path, candidate.version) if isinstance(candidate, FolderSource) else candidate.version
 
 
 def fingerprint(candidate: Candidate) -> Fingerprint:

@@ -48,6 +48,12 @@ class Remembering(Memory, Protocol):
     def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
         """Note what serves, and with which options."""
 
+    def names_served(self) -> list[str]:
+        """Return the names of which a version serves, or served last."""
+
+    def on_retired(self, name: str) -> None:
+        """Note that a name is gone: its bytes are not needed any more."""
+
 
 class StartsLoads(Protocol):
     """Brings candidates up elsewhere."""
@@ -95,7 +101,8 @@ class Comparison:
                 problems.setdefault(problem.name, []).append(problem)
         due = math.inf
         for name in sorted({*self._states, *snapshot.sources, *problems}):
-            if snapshot.is_empty and self._has_versions(name):
+            if snapshot.is_empty and self._is_held(name):
+                self._states[name].is_overtaken = False
                 continue
             sight = _sight(
                 snapshot.sources.get(name, ()), problems.get(name, ()), lambda source: is_settled(source, now)
@@ -105,7 +112,11 @@ class Comparison:
             due = min(due, state.look_again)
             if state.is_nothing:
                 del self._states[name]
-        self._had_a_look |= not snapshot.is_empty
+        if not (self._had_a_look or snapshot.is_empty):
+            self._had_a_look = True
+            for name in self._memory.names_served():  # what went while the daemon did not run is gone
+                if name not in self._states:
+                    self._memory.on_retired(name)
         return due
 
     def on_result(self, candidate: Candidate, result: Arrived | Refused, now: float) -> None:
@@ -166,6 +177,10 @@ class Comparison:
             state.may_come_back = not self._had_a_look and name in snapshot.sources
         return state
 
+    def _is_held(self, name: str) -> bool:
+        """Return whether a name is kept as it is while the folder is empty."""
+        return self._has_versions(name) or (name in self._states and bool(self._states[name].sources))
+
     def _has_versions(self, name: str) -> bool:
         return name in self._states and bool(self._states[name].model.versions)
 
@@ -195,6 +210,7 @@ class Comparison:
                     self._swap.explain_absence(name, absence)
                 case Retire():
                     self._swap.forget(name)
+                    self._memory.on_retired(name)
                 case NoteUnloaded(unloaded):
                     self._memory.set_unloaded(name, unloaded)
                 case NoteServing(version, options):

@@ -30,11 +30,11 @@ def decide(state: NameState, sight: Sight, pace: Pace, now: float) -> list[Effec
     if not sight.sources and sight.problem is None:  # 1
         return _on_missing(state, pace, now)
     state.missing_since = None
+    state.sources = sight.sources
     if (counts_from := _problem_counts_from(state, sight.problem, pace, now)) > now:  # 2
         state.look_again = counts_from
         return []
-    state.sources = sight.sources
-    if state.phase is None and state.memory.is_unloaded(state.name):  # before this start
+    if not state.model.versions and state.memory.is_unloaded(state.name):  # before this start, or with nothing usable
         state.set_unloaded(True)
     is_unloaded = state.stays_unloaded()
     state.enter(Phase.UNLOADED if is_unloaded else Phase.PRESENT)
@@ -48,8 +48,9 @@ def decide(state: NameState, sight: Sight, pace: Pace, now: float) -> list[Effec
     if is_unloaded:  # 5
         state.list_versions()
         return [*effects, Explain(absence.unloaded(state.name))]
-    if state.unloaded_with is not None:
-        effects += on_load(state)
+    if state.is_unloaded:
+        state.set_unloaded(False)
+        effects.append(NoteUnloaded(False))
     return effects + _serve_best(state, sight, pace, now)  # 6
 
 
@@ -74,6 +75,7 @@ def on_unload(state: NameState) -> list[Effect]:
 
 def _on_missing(state: NameState, pace: Pace, now: float) -> list[Effect]:
     state.problem_since = None
+    state.is_overtaken = False
     if state.load is not None or state.phase is None:
         return []
     state.enter(Phase.MISSING)
@@ -85,7 +87,8 @@ def _on_missing(state: NameState, pace: Pace, now: float) -> list[Effect]:
         state.look_again = retires_at
         return []
     state.enter(Phase.RETIRED)
-    return [Tell("gone from the folder: retired", is_warning=False), Retire()]
+    effects: list[Effect] = [NoteUnloaded(False)] if state.is_unloaded else []
+    return [*effects, Tell("gone from the folder: retired", is_warning=False), Retire()]
 
 
 def _problem_counts_from(state: NameState, problem: MmError | None, pace: Pace, now: float) -> float:
@@ -134,7 +137,7 @@ def _serve_best(state: NameState, sight: Sight, pace: Pace, now: float) -> list[
         return [StartLoad(state.load.candidate, state.load.number), Explain(absence.loading(state.name))]
     if planned.settling:
         return [Explain(absence.loading(state.name))]
-    if state.model.serving and not counted:
+    if state.model.serving and not counted and planned.look_again == math.inf:
         return [Withdraw(absence.quarantined(state.name, None))]
     return []
 
@@ -149,9 +152,9 @@ def _counted_version(state: NameState, sight: Sight, pace: Pace, now: float) -> 
     if not serving or not sight.proves_gone(serving):
         state.serving_missing_since = None
         return serving
-    if state.serving_missing_since is None:
-        state.serving_missing_since = now
-    counts_until = state.serving_missing_since + pace.retire_grace_s
+    if state.serving_missing_since is None or state.serving_missing_since[0] != serving:
+        state.serving_missing_since = (serving, now)
+    counts_until = state.serving_missing_since[1] + pace.retire_grace_s
     if now >= counts_until:
         return 0
     state.look_again = counts_until

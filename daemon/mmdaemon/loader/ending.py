@@ -25,7 +25,7 @@ def on_result(state: NameState, result: Arrived | Refused, now: float) -> list[E
     if load is None:
         raise AssertionError(f"{state.name}: a result without a load")
     version = result.deployment.version if isinstance(result, Arrived) else result.version
-    if version != load.number and not state.stays_unloaded():
+    if version != load.number and not state.is_unloaded:
         state.leave_loading(load.number, None)  # its bytes had a version already
     if isinstance(result, Arrived):
         return _on_arrived(state, load, version, result)
@@ -35,7 +35,7 @@ def on_result(state: NameState, result: Arrived | Refused, now: float) -> list[E
 def _on_arrived(state: NameState, load: Load, version: int, arrived: Arrived) -> list[Effect]:
     model, facts = state.model, arrived.facts
     state.attempts.on_end(load.candidate, Ending.GOOD, version, 0.0)
-    if state.stays_unloaded():
+    if state.is_unloaded:
         state.leave_loading(load.number, VersionState.UNLOADED)
         return [Discard(arrived)]
     effects: list[Effect] = []
@@ -65,7 +65,7 @@ def _on_refused(state: NameState, load: Load, version: int, refused: Refused, no
     ending = Ending.LATER if error.retryable else Ending.BAD
     wait_s = state.attempts.on_end(load.candidate, ending, version, now)
     effects: list[Effect] = [_tell(error, version, is_serving, wait_s)]
-    if state.stays_unloaded():  # 1
+    if state.is_unloaded:  # 1
         state.leave_loading(load.number, VersionState.UNLOADED)
         return effects
     if is_serving:  # 2

@@ -140,10 +140,14 @@ class _FolderIntake:
         """Copy a file or folder, and hold it to the digests of its files."""
         store = self.door.store
         blob = store.blobs.ingest(path)
-        if digests:
-            with store.blobs.open(blob.sha256) as stored:
-                require_files(stored.path, digests)
-        return store.records.put(self.source, blob.sha256), blob.sha256
+        try:
+            if digests:
+                with store.blobs.open(blob.sha256) as stored:
+                    require_files(stored.path, digests)
+            return store.records.put(self.source, blob.sha256), blob.sha256
+        except BaseException:
+            store.blobs.release(blob.sha256)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

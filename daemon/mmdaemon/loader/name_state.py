@@ -113,7 +113,7 @@ class NameState:
         look_again: When there is something to decide without a further hint, in monotonic seconds.
         problem_since: The text of the last problem that may pass, and since when it stands.
         missing_since: Since when no file of it has been there.
-        serving_missing_since: Since when the folder of the version that serves has not been there.
+        serving_missing_since: The version that serves, and since when its folder has not been there.
         unloaded_with: The files that it had when its owner unloaded it; None while it is not unloaded.
 
     Thread: under the reconciler's monitor.
@@ -130,7 +130,7 @@ class NameState:
     look_again: float = math.inf
     problem_since: tuple[str, float] | None = None
     missing_since: float | None = None
-    serving_missing_since: float | None = None
+    serving_missing_since: tuple[int, float] | None = None
     unloaded_with: frozenset[Fingerprint] | None = None
 
     @property
@@ -141,7 +141,8 @@ class NameState:
     @property
     def is_undecided(self) -> bool:
         """Whether something of it may serve soon that does not yet."""
-        return self.is_overtaken or self.load is not None
+        is_in_doubt = self.phase is None and self.problem_since is not None
+        return self.is_overtaken or self.load is not None or is_in_doubt
 
     @property
     def is_nothing(self) -> bool:
@@ -174,6 +175,11 @@ class NameState:
     def stays_unloaded(self) -> bool:
         """Return whether it was unloaded, and no file came that was not there then: dropping one is a deployment."""
         return self.unloaded_with is not None and self.unloaded_with.issuperset(self.fingerprints())
+
+    @property
+    def is_unloaded(self) -> bool:
+        """Whether its owner took it out of memory, and no look has found a reason to bring it back."""
+        return self.unloaded_with is not None
 
     @property
     def recallable(self) -> int:
@@ -213,6 +219,10 @@ class NameState:
             self.move(start, VersionState.LOADING)
             self.load = Load(start, self.number_of(start), self.fingerprints())
         self.list_versions()
+        for number, version in self.model.versions.items():  # nothing below what serves is looked at any more
+            is_on_its_way = version.state in (VersionState.SETTLING, VersionState.LOADING)
+            if is_on_its_way and number < self.model.serving and (self.load is None or number != self.load.number):
+                self.model.move(number, VersionState.UNLOADED)
 
     def show_unloaded(self) -> None:
         """Show every version that is not in memory as unloaded: its file may be settling, or was refused."""

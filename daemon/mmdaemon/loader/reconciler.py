@@ -279,7 +279,10 @@ class Reconciler:
         except Exception as error:
             log_bug("writing down what serves", error)
         for answer in answers:
-            answer.give()
+            try:
+                answer.give()
+            except Exception as error:
+                log_bug("answering a wait", error)  # the other answers must not be lost with it
 
     def _report_trouble(self, snapshot: Snapshot) -> None:
         trouble = snapshot.reason

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +82,8 @@ class Blobs:
         self._layout = layout
         self._lock = threading.Lock()
         self._memory: dict[str, int] = {}
-        self._fresh: set[str] = set()  # copied, but not yet named by a record that ``collect`` knows of
+        self.has_garbage = True  # a blob may lie here that no name needs: from before this start, or released since
+        self._fresh: Counter[str] = Counter()  # copies that no record known to ``collect`` names yet
 
     def ingest(self, path: Path) -> Blob:
         """Copy a user's file, or a SavedModel folder as an archive, into the store. It stays until ``collect``.
@@ -109,7 +111,7 @@ class Blobs:
         with temporary(self._layout.tmp) as (file, copy):
             blob = _copy(path, file.write)
             with self._lock:
-                self._fresh.add(blob.sha256)
+                self._fresh[blob.sha256] += 1
             final = self._layout.blobs / blob.sha256
             if _size(final) == blob.size:  # ``open`` verifies its bytes
                 copy.unlink()
@@ -126,7 +128,7 @@ class Blobs:
             os.close(descriptor)
             raise
         with self._lock:
-            self._fresh.add(blob.sha256)
+            self._fresh[blob.sha256] += 1
             kept = self._memory.setdefault(blob.sha256, descriptor)
         if kept != descriptor:
             os.close(descriptor)
@@ -174,8 +176,9 @@ class Blobs:
         it may not be written yet.
         """
         with self._lock:
-            self._fresh -= keep
-            keep = keep | self._fresh
+            self.has_garbage = False
+            self._fresh = Counter({sha256: count for sha256, count in self._fresh.items() if sha256 not in keep})
+            keep = keep.union(self._fresh)
             gone = [sha256 for sha256 in self._memory if sha256 not in keep]
             for sha256 in gone:
                 os.close(self._memory.pop(sha256))
@@ -187,9 +190,13 @@ class Blobs:
         return gone
 
     def release(self, sha256: str) -> None:
-        """Give up a blob that was copied but that no record will name. Idempotent."""
+        """Give up a copy of a blob that no record will name; other copies of the same bytes keep it."""
         with self._lock:
-            self._fresh.discard(sha256)
+            self.has_garbage = True
+            if self._fresh[sha256] > 1:
+                self._fresh[sha256] -= 1
+            else:
+                del self._fresh[sha256]
 
     def close(self) -> None:
         """Free the blobs in memory. Idempotent."""

@@ -52,9 +52,17 @@ class Records:
             return number in self._find(name).kept()
 
     def known(self, source: FolderSource) -> tuple[int, str] | None:
-        """Return version and SHA-256 of a source that was copied before and has not changed since."""
+        """Return version and SHA-256 of a source that was copied before and has not changed since.
+
+        A version folder is the version of its name and no other, even when it was renamed or is a link. A flat file is
+        known as the newest flat version or as the one that serves: older bytes that come back get a new number.
+        """
         with self._lock:
-            for number, version in sorted(self._find(source.name).versions.items(), reverse=True):
+            record = self._find(source.name)
+            flat = [number for number, version in record.versions.items() if version.layout == "flat"]
+            candidates = {max(flat, default=0), record.serving or 0} if source.version is None else {source.version}
+            for number in candidates & record.versions.keys():
+                version = record.versions[number]
                 if version.identity == source.identity and version.layout == source.layout:
                     return number, version.sha256
             return None
@@ -107,6 +115,19 @@ class Records:
                 self._unwritten.add(name)
             if record.serving != number:
                 record.previous, record.serving = record.serving, number
+                self._unwritten.add(name)
+
+    def names_served(self) -> list[str]:
+        """Return the names of which a version serves, or served last."""
+        with self._lock:
+            return [name for name, record in self._records.items() if record.serving is not None]
+
+    def on_retired(self, name: str) -> None:
+        """Note that a name is gone: its bytes are not needed any more, its numbers are never given again."""
+        with self._lock:
+            record = self._find(name)
+            if record.serving is not None or record.previous is not None:
+                record.serving = record.previous = None
                 self._unwritten.add(name)
 
     def write_down(self) -> bool:

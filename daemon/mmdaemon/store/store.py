@@ -33,6 +33,7 @@ class Store:
 
         Slow when there is anything to write, else it returns at once.
         """
-        if self.records.write_down():
+        has_changed = self.records.write_down()
+        if has_changed or self.blobs.has_garbage:
             self.blobs.collect(self.records.blobs())
             self.trials.collect(self.records.known_blobs())

@@ -24,6 +24,7 @@ from mmdaemon.store.ledger import Ledger
 from mmdaemon.store.records import Records
 from mmdaemon.store.store import Store
 from mmdaemon.store.trial import TrialResult
+from mmwire.manifest import ModelOptions
 from mmwire.tensor import SignatureSpec, TensorSpec
 from rig import tiny_tflite as tiny
 
@@ -215,3 +216,59 @@ def test_a_saved_model_is_loaded_by_tensorflow_without_a_trial(tmp_path: Path, s
     assert (result.facts.runtime, result.facts.labels) == ("tensorflow", ["ant", "bee"])
     assert (result.deployment.cost, result.deployment.max_instances, result.deployment.is_on_demand) == (2, 1, True)
     assert runtimes[Way.THREAD].loads == 0
+
+
+class Trials:
+    """Trials that end as they are told, one after the other; the last one again and again."""
+
+    def __init__(self, *results: TrialResult) -> None:
+        self._results = list(results)
+        self.count = 0
+
+    def __call__(self, blob: OpenBlob, threads: int) -> TrialResult:
+        self.count += 1
+        return self._results.pop(0) if len(self._results) > 1 else self._results[0]
+
+
+CRASH = TrialResult(False, "MODEL_CRASHED", "killed by SIGSEGV")
+
+
+def test_a_crash_is_believed_when_it_happens_twice(tmp_path: Path, start: Callable[..., Start]) -> None:
+    (tmp_path / "models" / "a.tflite").write_bytes(tiny.add_constant(1))
+    [source] = scan(tmp_path / "models").sources["a"]
+    stray = Trials(CRASH, TrialResult(True))
+    assert isinstance(start(CountingRuntime(), trial=stray).bring_up(source, 1), Arrived)
+    assert stray.count == 2
+
+
+def test_a_refusal_outlives_a_restart_and_is_tried_again_when_asked(
+    tmp_path: Path, start: Callable[..., Start]
+) -> None:
+    (tmp_path / "models" / "a.tflite").write_bytes(tiny.add_constant(1))
+    [source] = scan(tmp_path / "models").sources["a"]
+    assert isinstance(start(CountingRuntime(), trial=Trials(CRASH)).bring_up(source, 1), Refused)
+    later = Trials(TrialResult(True))
+    restarted = start(CountingRuntime(), trial=later)
+    assert isinstance(restarted.bring_up(source, 1), Refused) and later.count == 0, "a restart tries nothing twice"
+    assert isinstance(restarted.bring_up(source, 1), Arrived), "as after mmctl load, or a touch"
+
+
+def test_bytes_that_no_name_needs_leave_the_store(tmp_path: Path, start: Callable[..., Start]) -> None:
+    folder, blobs = tmp_path / "models", tmp_path / "store" / "blobs"
+    made = start(CountingRuntime(), trial=Trials(CRASH))
+    for value in range(3):
+        (folder / "a.tflite").write_bytes(tiny.add_constant(value))
+        [source] = scan(folder).sources["a"]
+        assert isinstance(made.bring_up(source, value + 1), Refused)
+        made.store.write_down()
+    assert not list(blobs.iterdir())
+    (folder / "b.tflite").write_bytes(tiny.add_constant(9))
+    good = start(CountingRuntime(), trial=Trials(TrialResult(True)))
+    [source] = scan(folder).sources["b"]
+    assert isinstance(good.bring_up(source, 1), Arrived)
+    good.store.records.on_serving("b", 1, ModelOptions())
+    good.store.write_down()
+    assert len(list(blobs.iterdir())) == 1
+    good.store.records.on_retired("b")
+    good.store.write_down()
+    assert not list(blobs.iterdir()) and good.store.records.next_version("b") == 2

@@ -39,6 +39,14 @@ class FakeRecords:
         self.stored: set[Path] = set()
         self.serving: list[tuple[str, int]] = []
         self.served_before: dict[str, int] = {}
+        self.retired: list[str] = []
+
+    def names_served(self) -> list[str]:
+        return [*self.served_before]
+
+    def on_retired(self, name: str) -> None:
+        self.retired.append(name)
+        self.served_before.pop(name, None)
 
     def last_served(self, name: str) -> int:
         return self.served_before.get(name, 0)
@@ -652,6 +660,186 @@ def test_the_last_words_of_a_trial_are_shown(world: World) -> None:
     world.comparison.on_result(source, Refused(error, number, "a" * 64, "bad tensor"), world.now)
     [version] = world.registry.document("a")["versions"]
     assert version["detail"] == "bad tensor"
+
+
+PASSING = ModelError("MODEL_UNREADABLE", "denied", "chmod", True)
+
+
+def test_each_serving_version_has_its_own_grace_time(world: World) -> None:
+    world.put("a", 1, 11)
+    world.look()
+    world.finish(good=False)
+    world.put("a", 2, 12)
+    world.deploy("a", 3, 13)
+    del world.files["a", 3]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    del world.files["a", 2]
+    world.finish()
+    world.look()
+    assert world.serving("a") == 2
+    world.now += GRACE_S
+    world.look()
+    assert not world.serving("a")
+
+
+def test_an_unloaded_model_stays_out_when_the_problem_of_its_place_is_mended(world: World) -> None:
+    world.records.unloaded.add("a")
+    world.problems = [Problem("a", "/m/a.tflite", PASSING)]
+    world.look()
+    world.now += SETTLE_S
+    world.look()
+    world.problems = []
+    world.put("a")
+    world.look()
+    assert not world.started and world.told("a") == "MODEL_UNLOADED"
+
+
+def test_an_unload_counts_the_files_of_a_look_in_doubt(world: World) -> None:
+    world.deploy("a", 1, 11)
+    world.put("a", 2, 12)
+    world.problems = [Problem("a", "/m/a/3", PASSING, 3)]
+    world.look()
+    world.comparison.unload("a")
+    world.now += SETTLE_S
+    world.look()
+    assert not world.started
+
+
+def test_a_new_file_of_an_unloaded_model_retries_nothing_else(world: World) -> None:
+    world.put("a", 2, 12)
+    world.look()
+    world.finish(good=False)
+    world.comparison.unload("a")
+    world.put("a", 1, 11)
+    world.look()
+    assert [number for _, number in world.started] == [1]
+
+
+def test_a_deleted_model_takes_its_unload_with_it(world: World) -> None:
+    world.deploy("b")
+    world.deploy("a")
+    world.comparison.unload("a")
+    del world.files["a", None]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert "a" not in world.registry and "a" not in world.records.unloaded
+    world.deploy("a", content=9)
+    assert world.serving("a")
+
+
+def test_a_refusal_while_the_mount_is_lost_leaves_nobody_waiting(world: World) -> None:
+    world.records.served_before["a"], world.records.counter["a"] = 1, 2
+    world.put("a")
+    world.look()
+    world.files.clear()
+    world.look()
+    world.finish(good=False)
+    world.look()
+    assert not world.comparison.is_undecided("a")
+
+
+def test_a_conflict_at_the_start_does_not_forget_what_served(world: World) -> None:
+    world.records.served_before["a"], world.records.counter["a"] = 1, 2
+    world.put("a", content=11)
+    world.put("a", 7, 17)
+    world.problems = [Problem("a", "/m/a", ModelError("MODEL_CONFLICT", "two layouts"), 0)]
+    world.look()
+    files = dict(world.files)
+    world.files.clear()
+    world.problems = []
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    world.files = files
+    del world.files["a", 7]
+    world.look()
+    world.finish(good=False)
+    world.look()
+    assert [type(candidate) for candidate, _ in world.started] == [StoredSource]
+
+
+def test_a_trial_may_fail_for_days(world: World) -> None:
+    world.put("a")
+    for _ in range(1100):
+        world.now += 301
+        world.look()
+        world.finish(good=False, retryable=True)
+        world.look()
+        assert not world.started
+
+
+def test_nothing_is_withdrawn_while_another_version_is_tried_again_soon(world: World) -> None:
+    world.put("a", 1, 11)
+    world.deploy("a", 2, 12)
+    del world.files["a", 2]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    world.finish(good=False, retryable=True)
+    due = world.look()
+    assert world.serving("a") == 2
+    world.now = due
+    world.look()
+    world.finish()
+    assert world.serving("a") == 1
+
+
+def test_a_version_folder_that_is_a_link_is_an_attempt_of_its_own(world: World) -> None:
+    one = world.put("a", 1)
+    world.files["a", 2] = replace(one, version=2)
+    world.look()
+    world.finish()
+    del world.files["a", 2]
+    world.look()
+    world.now += GRACE_S
+    for _ in range(5):
+        world.look()
+        if world.started:
+            world.finish()
+    assert world.serving("a") == 1 and not world.started
+
+
+@pytest.mark.parametrize("how", ["settling", "failing"])
+def test_nothing_below_what_serves_is_on_its_way(world: World, how: str) -> None:
+    source = world.put("a", 1, 11)
+    if how == "settling":
+        world.unsettled.add(source.path)
+        world.look()
+    else:
+        world.look()
+        world.finish(good=False, retryable=True)
+    world.deploy("a", 2, 12)
+    world.unsettled.clear()
+    world.now += 400
+    world.look()
+    assert world.states("a") == {1: "unloaded", 2: "ready"}
+
+
+def test_what_arrives_after_an_unload_is_not_published_for_a_file_that_went_again(world: World) -> None:
+    world.put("a", 1, 11)
+    world.look()
+    world.comparison.unload("a")
+    world.put("a", 2, 12)
+    world.look()
+    world.finish()
+    del world.files["a", 2]
+    world.look()
+    assert not world.serving("a") and world.told("a") == "MODEL_UNLOADED"
+
+
+def test_the_store_lets_go_of_a_model_that_is_gone(world: World) -> None:
+    world.records.served_before |= {"went": 1, "a": 1}
+    world.deploy("b")
+    world.deploy("a")
+    assert world.records.retired == ["went", "a"], "neither was there at the first look"
+    del world.files["a", None]
+    world.look()
+    world.now += GRACE_S
+    world.look()
+    assert world.records.retired == ["went", "a", "a"]
 
 
 @pytest.mark.parametrize("seed", range(30))

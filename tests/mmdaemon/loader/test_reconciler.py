@@ -80,6 +80,12 @@ class FakeStore:
     def last_served(self, _: str) -> int:
         return 0
 
+    def names_served(self) -> list[str]:
+        return []
+
+    def on_retired(self, _: str) -> None:
+        self._unwritten = True
+
     def on_serving(self, name: str, version: int, _: ModelOptions) -> None:
         if name == self.breaks_for:
             raise ZeroDivisionError("a bug")

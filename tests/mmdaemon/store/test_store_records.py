@@ -77,3 +77,30 @@ def test_what_served_last_and_how_is_known_after_a_restart(tmp_path: Path) -> No
     assert read_options(after.stored("a", 1).options) == ModelOptions(max_queue=3)
     with pytest.raises(ModelError, match="does not know version 7"):
         after.stored("a", 7)
+
+
+def known_after(tmp_path: Path, *sources: FolderSource) -> Records:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    records = Records(Ledger(layout))
+    for index, source in enumerate(sources):
+        records.put(source, f"{index + 1:064x}")
+    return records
+
+
+def test_a_renamed_or_linked_version_folder_is_the_version_of_its_name(tmp_path: Path) -> None:
+    one = FolderSource("a", 1, "tflite", Path("/m/a/1/model.tflite"), FileIdentity(1, 2, 3, 4, 5))
+    records = known_after(tmp_path, one)
+    assert records.known(one) == (1, f"{1:064x}")
+    renamed = replace(one, version=2, path=Path("/m/a/2/model.tflite"))
+    assert records.known(renamed) is None, "it is copied, and becomes version 2"
+    assert records.put(renamed, f"{1:064x}") == 2
+
+
+def test_a_link_that_leads_back_to_older_bytes_is_a_new_version(tmp_path: Path) -> None:
+    one = SOURCE
+    two = replace(SOURCE, identity=FileIdentity(1, 3, 3, 4, 6))
+    records = known_after(tmp_path, one, two)
+    records.on_serving("a", 2, ModelOptions())
+    assert records.known(two) == (2, f"{2:064x}") and records.known(one) is None
+    assert records.put(one, f"{1:064x}") == 3
