@@ -99,7 +99,7 @@ def test_sensor_tells_what_is_not_normal(daemon: DaemonProcess) -> None:
 def test_sensor_goes_on_after_a_reading_without_an_answer(daemon: DaemonProcess, trouble: str) -> None:
     daemon.deploy("small", tiny.quantized(scale=0.5, zero_point=10))
     assert daemon.process is not None
-    with start(daemon, "sensor.py", "small", "--threshold", 1, "--period", 2) as sensor:
+    with start(daemon, "sensor.py", "small", "--threshold", 1, "--period", 5) as sensor:
         assert sensor.stdin and sensor.stdout and sensor.stderr
 
         def ask() -> None:
@@ -118,6 +118,8 @@ def test_sensor_goes_on_after_a_reading_without_an_answer(daemon: DaemonProcess,
             daemon.process.send_signal(signal.SIGCONT)
         else:
             daemon.start()
+        with daemon.client() as client:
+            client.predict("small", np.zeros((1, 4), np.float32))  # it answers again
         ask()
         assert sensor.stdout.readline() == "3: 0\n"
         sensor.stdin.close()
