@@ -1,5 +1,5 @@
 #!/bin/sh
-# Another daemon beside the first, with its own socket, configuration, models and store: second-daemon.sh NAME (root)
+# Sets up a second daemon, with a socket, a configuration, models and a store of its own. As root: second-daemon.sh NAME
 set -eu
 name=$1
 for kind in socket service; do
