@@ -9,7 +9,7 @@ from mmwire.bundle import Bundle, pack_bundle, parse_bundle
 GOOD = {"made_by": "mmconvert", "reason": "Svd", "files": {"saved_model.pb": "00"}}
 
 
-def test_what_mmconvert_writes_is_read() -> None:
+def test_a_bundle_of_mmconvert_is_read() -> None:
     assert parse_bundle(json.dumps(GOOD).encode()) == Bundle("Svd", {"saved_model.pb": "00"})
 
 
@@ -37,5 +37,5 @@ def test_a_packed_bundle_is_read_back_and_has_the_same_bytes_each_time() -> None
         json.dumps(GOOD | {"reason": 1}).encode(),
     ],
 )
-def test_anything_else_is_no_bundle(data: bytes) -> None:
+def test_anything_else_is_not_a_bundle(data: bytes) -> None:
     assert parse_bundle(data) is None

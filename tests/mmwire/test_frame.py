@@ -119,13 +119,13 @@ def test_a_flipped_bit_gives_other_frames_or_a_typed_error(sent: list[Frame], da
 
 
 @pytest.mark.parametrize("first", [b"G", b"ME"])
-def test_a_stranger_is_refused_on_the_first_bytes(first: bytes) -> None:
+def test_another_protocol_is_refused_at_its_first_bytes(first: bytes) -> None:
     assert read(first, 1) == ([], "BAD_FRAME")
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 3, 255])
 @pytest.mark.parametrize("kind", [int(FrameType.HELLO), 0, 11, 16, 200])
-def test_another_version_is_told_apart_from_garbage_whatever_its_types_and_sizes(protocol: int, kind: int) -> None:
+def test_another_protocol_version_is_not_taken_for_garbage(protocol: int, kind: int) -> None:
     _, end = read(header(protocol=protocol, kind=kind, meta=2**32 - 1, payload=2**32 - 1), 1)
 
     assert end == "UNSUPPORTED_PROTOCOL"
@@ -251,7 +251,7 @@ def test_between_frames_only_when_nothing_is_half_received() -> None:
     assert states == [True] + [False] * (len(data) - 1) + [True]
 
 
-def test_the_head_goes_before_a_payload_that_is_sent_apart() -> None:
+def test_the_head_may_be_sent_before_its_payload() -> None:
     frame = Frame(FrameType.RESULT, 1, 2, 3, 4, b"meta", b"payload")
 
     assert frame.head_for(len(frame.payload)) + b"payload" == frame.to_bytes()

@@ -27,7 +27,7 @@ def test_a_newer_format_is_passed_over() -> None:
     assert parse_goldens(struct.pack("<I", len(text)) + text) == []
 
 
-def test_what_is_damaged_is_refused_wherever_it_is() -> None:
+def test_a_damaged_entry_is_refused_wherever_the_damage_is() -> None:
     packed = pack_goldens([ONE])
     for length in range(len(packed)):
         with pytest.raises(ModelError) as caught:

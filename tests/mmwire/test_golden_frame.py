@@ -87,12 +87,12 @@ def test_every_type_and_every_file_has_its_golden_frame() -> None:
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_todays_encoders_give_exactly_the_golden_bytes(name: str) -> None:
+def test_the_encoders_of_now_write_exactly_the_golden_bytes(name: str) -> None:
     assert GOLDEN[name] == (FOLDER / f"{name}.bin").read_bytes()
 
 
 @pytest.mark.parametrize("name", READ)
-def test_todays_readers_read_the_golden_bytes(name: str) -> None:
+def test_the_readers_of_now_read_the_golden_bytes(name: str) -> None:
     content = (FOLDER / f"{name}.bin").read_bytes()
     reader = FrameReader(FrameLimits())
     reader.buffer()[: len(content)] = content

@@ -27,7 +27,7 @@ def test_model_names(name: str) -> None:
     "name",
     ["", ".", "..", ".hidden", "-x", "_x", "a/b", "../a", "a\0", "a\n", "\na", "é", "x" * 65, "a b", "a\\b", "1\u0663"],
 )
-def test_what_is_no_model_name(name: str) -> None:
+def test_other_texts_are_not_model_names(name: str) -> None:
     assert not is_model_name(name)
 
 

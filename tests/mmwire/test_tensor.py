@@ -48,9 +48,7 @@ def test_classes(outputs: list[TensorSpec], classes: int) -> None:
         ((2, -1), False, False, None),
     ],
 )
-def test_what_a_shape_says_of_rows_and_bytes(
-    shape: Shape, has_rows: bool, is_static: bool, row_bytes: int | None
-) -> None:
+def test_a_shape_tells_rows_and_bytes(shape: Shape, has_rows: bool, is_static: bool, row_bytes: int | None) -> None:
     spec = TensorSpec("x", "float32", shape)
 
     assert (spec.has_rows, spec.is_static) == (has_rows, is_static)
@@ -101,7 +99,7 @@ def test_rows_follow_from_the_byte_count(rows: int, first: int, second: int) -> 
 
 
 @pytest.mark.parametrize("size", [0, 489, 491])
-def test_a_byte_count_that_is_no_row(size: int) -> None:
+def test_a_byte_count_that_is_not_a_whole_row_is_refused(size: int) -> None:
     with pytest.raises(RequestError) as caught:
         rows_in(signature(KWS), size)
 
@@ -158,7 +156,7 @@ def test_a_spec_without_quantization_says_nothing_of_it() -> None:
         {"quantization": {"scale": 1, "zero_point": math.nan}},
     ],
 )
-def test_a_malformed_tensor_spec_is_the_peers_fault(change: dict[str, Any]) -> None:
+def test_a_malformed_tensor_spec_breaks_the_protocol(change: dict[str, Any]) -> None:
     with pytest.raises(RemoteWireError) as caught:
         TensorSpec.from_dict(KWS.as_dict() | change)
 
@@ -169,12 +167,12 @@ def test_a_malformed_tensor_spec_is_the_peers_fault(change: dict[str, Any]) -> N
     "fields",
     [None, [], "text", {}, {"signature": 1, "inputs": [], "outputs": []}, {"signature": "s", "inputs": {}}],
 )
-def test_a_malformed_signature_spec_is_the_peers_fault(fields: Any) -> None:
+def test_a_malformed_signature_spec_breaks_the_protocol(fields: Any) -> None:
     with pytest.raises(RemoteWireError):
         SignatureSpec.from_dict(fields)
 
 
-def test_inputs_that_do_not_share_the_rows_need_their_shapes_told() -> None:
+def test_inputs_that_do_not_share_the_rows_need_shapes() -> None:
     rows, single = TensorSpec("x", "int8", (-1, 4)), TensorSpec("threshold", "int8", (1, 2))
     assert SignatureSpec("s", (rows,), ()).is_static
     assert SignatureSpec("s", (single,), ()).is_static

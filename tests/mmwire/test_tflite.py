@@ -117,7 +117,7 @@ def test_an_entry_with_an_endless_name_is_passed_over() -> None:
         (False, 145, ModelState.NONE),
     ],
 )
-def test_how_a_model_remembers(is_variable: bool, operator_code: int, state: ModelState) -> None:
+def test_the_outline_tells_where_a_model_keeps_state(is_variable: bool, operator_code: int, state: ModelState) -> None:
     assert schema.BuiltinOperator.VAR_HANDLE == 142
     assert schema.BuiltinOperator.ASSIGN_VARIABLE == 144
 
@@ -125,7 +125,7 @@ def test_how_a_model_remembers(is_variable: bool, operator_code: int, state: Mod
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"PK\x03\x04zipped", bytes(100), b"\x1c\0\0\0TFL2" + bytes(50)])
-def test_what_is_no_tflite_file(content: bytes) -> None:
+def test_other_bytes_are_not_a_tflite_file(content: bytes) -> None:
     with pytest.raises(ModelError) as caught:
         outline(content)
 
@@ -147,7 +147,7 @@ def test_every_truncation_is_refused(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_a_signed_file_verifies_and_an_unsigned_one_is_told_apart(name: str) -> None:
+def test_a_signed_file_verifies_and_an_unsigned_one_has_no_digest(name: str) -> None:
     assert verify_content(SIGNED[name], outline(SIGNED[name]))
     assert verify_content(memoryview(SIGNED[name]), outline(SIGNED[name]))
     assert not verify_content(build(), outline(build()))
@@ -179,7 +179,7 @@ def test_losing_the_digest_entry_does_not_make_a_file_unsigned(name: str) -> Non
 
 
 @pytest.mark.parametrize("digest", [b"", bytes(31), bytes(33), bytes(32)])
-def test_a_digest_that_is_none(digest: bytes) -> None:
+def test_an_entry_that_is_not_a_digest_is_refused(digest: bytes) -> None:
     assert refusal(build([(DIGEST_ENTRY, digest)])) == "DIGEST_MISMATCH"
 
 

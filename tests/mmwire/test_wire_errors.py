@@ -43,12 +43,12 @@ def test_every_code_has_a_name_a_meaning_and_an_exit_status_that_fits(code: str)
     assert entry.retryable == (entry.exit_status == EXIT_RETRYABLE)
 
 
-def test_capacity_is_always_retryable() -> None:
+def test_a_capacity_error_is_always_retryable() -> None:
     assert all(code.retryable for code in CapacityError.family.values())
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_an_error_comes_back_from_the_wire_as_what_it_was(code: str) -> None:
+def test_an_error_survives_the_wire(code: str) -> None:
     family = next(family for family in FAMILIES if code in family.family)
     sent = family(code, "expected a, got b", "do c")
 
@@ -83,7 +83,7 @@ def test_the_code_of_a_newer_peer_keeps_its_text_and_whether_to_retry() -> None:
         {"code": ["INTERNAL"], "message": "m"},
     ],
 )
-def test_fields_that_are_no_error_are_the_peers_fault(fields: dict[str, object]) -> None:
+def test_fields_that_are_not_an_error_break_the_protocol(fields: dict[str, object]) -> None:
     with pytest.raises(RemoteWireError) as caught:
         error_from_dict(fields)
 

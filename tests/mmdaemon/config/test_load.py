@@ -35,7 +35,7 @@ def test_later_sources_win(base: dict[str, str], tmp_path: Path) -> None:
     assert config.models.settle_ms == 200
 
 
-def test_zero_means_what_the_box_has(base: dict[str, str]) -> None:
+def test_zero_means_everything_that_the_box_has(base: dict[str, str]) -> None:
     config = load(base)
     assert 1 <= config.limits.cores <= len(os.sched_getaffinity(0))
     assert config.models.load_threads >= 2
@@ -96,7 +96,7 @@ def test_the_store_and_the_model_folder_are_apart(base: dict[str, str], tmp_path
         load_config(None, {}, base | {"paths.store": str(tmp_path / store)})
 
 
-def test_a_model_file_in_place_of_the_folder_is_told_which_folder(base: dict[str, str], tmp_path: Path) -> None:
+def test_a_model_file_in_place_of_the_folder_gets_the_folder_as_hint(base: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "kws.tflite"
     file.write_bytes(b"")
     with pytest.raises(ConfigError, match="expected the folder that holds the models, got the file") as caught:

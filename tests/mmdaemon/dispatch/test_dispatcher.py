@@ -71,7 +71,7 @@ class World:
         return self.dispatcher.submit(request, time.monotonic(), may_run)
 
 
-def test_one_thread_works_off_what_waits_in_order() -> None:
+def test_one_thread_runs_waiting_requests_in_order() -> None:
     world, replies = World(FakeInstance()), Replies()
     lease = world.submit(world.request(replies, 1))
     for number in (2, 3):
@@ -211,7 +211,7 @@ def test_the_timer_outlives_a_refusal_that_breaks() -> None:
         world.dispatcher.stop()
 
 
-def test_who_has_other_things_to_do_takes_only_short_ones() -> None:
+def test_a_thread_with_a_limit_runs_only_short_requests() -> None:
     world, replies = World(FakeInstance()), Replies()
     world.deployment.usage.row_us = 1.0
     lease = world.submit(world.request(replies, 1))
@@ -305,7 +305,7 @@ def test_an_instance_that_cannot_be_had_leaves_the_deployment_as_it_is() -> None
     assert replies.answers == [(1, 1), (2, 1)]
 
 
-def test_an_idle_instance_that_is_lost_is_leased_to_nobody() -> None:
+def test_an_idle_instance_that_is_lost_is_not_leased() -> None:
     world, replies = World(FakeInstance()), Replies()
     world.dispatcher.on_lost(world.instance)
     assert (world.deployment.idle, world.deployment.instances) == ([], 0)

@@ -133,7 +133,7 @@ def test_asks_for_one_more_instance_when_another_model_gives_its_core_back(effec
     assert effects.grown == [first.deployment]
 
 
-def test_nobody_is_woken_for_what_may_not_overtake(effects: FakeEffects) -> None:
+def test_no_thread_is_woken_for_a_request_that_may_not_overtake(effects: FakeEffects) -> None:
     scheduler = Scheduler(2, 4, 1_000, effects)
     scheduler.publish(deployment("narrow"))
     scheduler.publish(deployment("wide", cost=2))
@@ -154,7 +154,9 @@ def test_an_instance_that_cannot_be_had_is_not_asked_for_again(scheduler: Schedu
     assert len(effects.grown) == 1
 
 
-def test_a_lost_instance_is_replaced_at_once_and_what_waits_goes_on(scheduler: Scheduler, effects: FakeEffects) -> None:
+def test_a_lost_instance_is_replaced_at_once_and_waiting_requests_go_on(
+    scheduler: Scheduler, effects: FakeEffects
+) -> None:
     lease = scheduler.admit(request(), 0.0, True)
     assert lease is not None
     scheduler.admit(request(), 0.0, True)
@@ -204,7 +206,7 @@ def test_instances_that_are_lost_one_after_the_other_pause_their_model(
     assert len(effects.grown) == 4, "it has worked in between: at once"
 
 
-def test_what_nobody_uses_is_evicted_and_comes_back_with_the_next_request(
+def test_an_idle_deployment_is_evicted_and_comes_back_with_the_next_request(
     scheduler: Scheduler, effects: FakeEffects
 ) -> None:
     lease = scheduler.admit(request(), 0.0, True)
@@ -306,7 +308,7 @@ def test_expire_refuses_what_is_due_and_nothing_else(scheduler: Scheduler, effec
     assert scheduler.backlog.next_deadline() == 2.0
 
 
-def test_what_left_before_its_deadline_is_let_go_of(scheduler: Scheduler) -> None:
+def test_a_request_that_left_before_its_deadline_is_freed(scheduler: Scheduler) -> None:
     """Else the inputs of everything that waited lately stay in memory until their deadlines pass."""
     lease = scheduler.admit(request(), 0.0, True)
     for _ in range(100):
@@ -379,7 +381,7 @@ def test_a_swap_with_other_tensors_refuses_waiting_requests_retryably(
         scheduler.admit(request(), 0.0, True)
 
 
-def test_a_version_asked_for_must_be_the_one_that_serves(scheduler: Scheduler) -> None:
+def test_a_request_for_a_version_is_refused_when_another_serves(scheduler: Scheduler) -> None:
     assert scheduler.admit(request(version=1), 0.0, True) is not None
     with pytest.raises(MmError) as caught:
         scheduler.admit(request(version=2), 0.0, True)

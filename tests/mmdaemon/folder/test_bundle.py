@@ -19,14 +19,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_with_all_its_files_is_whole(folder: Path) -> None:
+def test_a_bundle_with_all_its_files_is_whole(folder: Path) -> None:
     bundle = read_bundle(folder)
     assert bundle is not None and bundle.reason == "Svd"
     assert is_whole_bundle(folder)
 
 
 @pytest.mark.parametrize("missing", ["saved_model.pb", "variables/variables.index", "mmconvert.json"])
-def test_one_that_lacks_a_file_is_not(folder: Path, missing: str) -> None:
+def test_a_bundle_that_lacks_a_file_is_not_whole(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     assert not is_whole_bundle(folder)
 

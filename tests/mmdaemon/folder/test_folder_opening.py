@@ -66,7 +66,7 @@ def test_a_device_is_refused() -> None:
         open_regular(Path("/dev/null"))
 
 
-def test_missing_is_an_error_for_one_and_news_for_the_other(tmp_path: Path) -> None:
+def test_only_open_regular_takes_a_missing_file_for_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file") as caught:
         open_regular(tmp_path / "a")
     assert caught.value.retryable

@@ -53,7 +53,7 @@ def test_versions_in_order(models: Path) -> None:
     assert sources[1].layout == "versioned"
 
 
-def test_what_is_being_copied_is_nothing(models: Path) -> None:
+def test_files_that_are_being_copied_are_ignored(models: Path) -> None:
     for name in (".hidden.tflite", "a.tflite.part", "b.tflite.tmp", ".rsync.tflite.XyZ", "README.md", "c.labels.txt"):
         put(models / name)
     (models / "empty").mkdir()
@@ -75,7 +75,7 @@ def test_sidecars(models: Path) -> None:
     assert source.options.path == options
 
 
-def test_a_sidecar_that_is_none_is_a_problem_and_the_model_stays(models: Path) -> None:
+def test_a_folder_with_the_name_of_a_sidecar_is_a_problem_and_the_model_stays(models: Path) -> None:
     put(models / "m.tflite")
     (models / "m.toml").mkdir()
     snapshot = scan(models)
@@ -166,7 +166,7 @@ def test_names_that_no_model_can_have(models: Path) -> None:
     assert snapshot.sources == {}
 
 
-def test_a_suffix_in_capitals_is_said(models: Path) -> None:
+def test_a_suffix_in_capitals_is_a_problem(models: Path) -> None:
     put(models / "Big.TFLITE")
     name, code, text = the_problem(scan(models))
     assert (name, code) == ("Big", "MODEL_INVALID") and "rename it to Big.tflite" in text
@@ -176,7 +176,7 @@ def test_a_suffix_in_capitals_is_said(models: Path) -> None:
     ("place", "says"),
     [("m/model.tflite", "no known layout"), ("m/007/model.tflite", "not a version"), ("m/new/saved_model.pb", "not a")],
 )
-def test_a_model_where_no_layout_has_one_is_said(models: Path, place: str, says: str) -> None:
+def test_a_model_in_a_wrong_place_is_a_problem(models: Path, place: str, says: str) -> None:
     put(models / place)
     name, code, text = the_problem(scan(models))
     assert (name, code) == ("m", "MODEL_INVALID")
@@ -184,7 +184,7 @@ def test_a_model_where_no_layout_has_one_is_said(models: Path, place: str, says:
 
 
 @pytest.mark.parametrize("beside", ["ad01.tflite", "ad01/1/model.tflite", "ad01/saved_model.pb", "ad01.TFLITE"])
-def test_a_foreign_model_is_told_only_where_no_other_file_claims_its_name(models: Path, beside: str) -> None:
+def test_a_foreign_model_is_a_problem_only_while_no_other_file_claims_its_name(models: Path, beside: str) -> None:
     put(models / "ad01.h5")
     (problem,) = scan(models).problems
     assert (problem.name, problem.is_foreign, problem.path_text) == ("ad01", True, str(models / "ad01.h5"))

@@ -28,7 +28,7 @@ def test_a_whole_file_settles_after_its_time() -> None:
     assert settling.observe("a", FRESH, True, False, 100.2, WALL + SECOND // 5) is True
 
 
-def test_a_change_starts_anew() -> None:
+def test_a_file_that_changes_begins_again() -> None:
     settling = begun()
     settling.observe("a", FRESH, True, False, 100.0, WALL)
     grown = replace(FRESH, size=11, ctime_ns=WALL + SECOND // 10)

@@ -63,13 +63,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_written_file_is_a_hint_and_no_rename(models: Path, watcher: Watcher, hints: Hints) -> None:
+def test_a_written_file_is_a_hint_but_not_a_rename(models: Path, watcher: Watcher, hints: Hints) -> None:
     assert watcher.is_alive()
     (models / "a.tflite").write_bytes(b"abc")
     hints.wait_for(models / "a.tflite", False)
 
 
-def test_a_rename_into_the_folder_is_told_apart(models: Path, watcher: Watcher, hints: Hints, tmp_path: Path) -> None:
+def test_a_rename_into_the_folder_is_a_hint_of_its_own(
+    models: Path, watcher: Watcher, hints: Hints, tmp_path: Path
+) -> None:
     (tmp_path / "b").write_bytes(b"abc")
     shutil.copy(tmp_path / "b", models / "c.tflite.part")
     (tmp_path / "b").rename(models / "b.tflite")
@@ -111,7 +113,7 @@ def test_deletion_and_chmod_are_hints(models: Path, watcher: Watcher, hints: Hin
         watcher_of_deletion.stop()
 
 
-def test_reading_is_no_hint(models: Path, hints: Hints) -> None:
+def test_reading_is_not_a_hint(models: Path, hints: Hints) -> None:
     (models / "a.tflite").write_bytes(b"abc")
     watcher = Watcher(models, hints)
     watcher.start()
@@ -188,7 +190,7 @@ def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints)
     watcher.stop()
 
 
-def test_one_that_answers_is_left_alone(models: Path, hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_that_answers_is_left_alone(models: Path, hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     watcher = Watcher(models, hints, patience_s=30)
     watcher.start()

@@ -42,14 +42,14 @@ def test_anything_but_a_readable_model_is_not_whole(tmp_path: Path) -> None:
     assert not is_whole_file(tmp_path / "text")
 
 
-def test_a_saved_model_never_is(tmp_path: Path) -> None:
+def test_a_saved_model_never_counts_as_whole(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(tiny_model(b""))
     identity = FileIdentity(1, 2, 3, 4, 5)
     assert is_whole(FolderSource("a", None, "tflite", tmp_path / "a.tflite", identity))
     assert not is_whole(FolderSource("a", None, "saved_model", tmp_path, identity))
 
 
-def test_pages_give_what_the_file_has(tmp_path: Path) -> None:
+def test_a_paged_file_reads_like_the_file(tmp_path: Path) -> None:
     data = bytes(range(256)) * (PAGE_BYTES // 64)
     path = tmp_path / "a"
     path.write_bytes(data)
@@ -68,7 +68,7 @@ def test_pages_give_what_the_file_has(tmp_path: Path) -> None:
             paged[0:10:2]
 
 
-def test_a_file_that_shrinks_meanwhile_reads_as_zeros_and_kills_nobody(tmp_path: Path) -> None:
+def test_a_file_that_shrinks_meanwhile_reads_as_zeros(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"x" * 2 * PAGE_BYTES)
     with path.open("rb") as file:

@@ -30,7 +30,7 @@ FOLDER = Path("/srv/models")
         ("x.tflite.zip", "x", "a compressed .tflite file", "cd /srv/models && unzip x.tflite.zip"),
     ],
 )
-def test_a_model_of_another_format_is_told_with_the_way_out(file: str, name: str, what: str, hint: str) -> None:
+def test_a_model_of_another_format_gets_a_hint(file: str, name: str, what: str, hint: str) -> None:
     found = foreign_model(FOLDER / file)
     assert found is not None
     assert found[0] == name

@@ -15,7 +15,7 @@ def sides() -> tuple[Arena, Arena]:
     return Arena(descriptor), Arena(os.dup(descriptor))
 
 
-def test_what_one_side_writes_the_other_reads(sides: tuple[Arena, Arena]) -> None:
+def test_each_side_reads_what_the_other_wrote(sides: tuple[Arena, Arena]) -> None:
     ours, theirs = sides
     ours.reserve(5)[:5] = b"hello"
     assert bytes(theirs.reserve(5)[:5]) == b"hello"
@@ -23,7 +23,7 @@ def test_what_one_side_writes_the_other_reads(sides: tuple[Arena, Arena]) -> Non
     assert theirs.is_cancelled and ours.invocations == 7
 
 
-def test_it_grows_from_either_side_and_what_is_in_it_stays(sides: tuple[Arena, Arena]) -> None:
+def test_either_side_may_grow_the_arena_and_its_content_stays(sides: tuple[Arena, Arena]) -> None:
     ours, theirs = sides
     ours.reserve(5)[:5] = b"hello"
     large = 8 << 20
@@ -41,7 +41,7 @@ def test_a_view_outlives_growth(sides: tuple[Arena, Arena]) -> None:
     assert bytes(view) == b"hello"
 
 
-def test_nobody_can_shrink_it() -> None:
+def test_the_arena_cannot_shrink() -> None:
     descriptor = open_arena()
     with pytest.raises(PermissionError):
         os.ftruncate(descriptor, 4096)

@@ -55,14 +55,16 @@ def deployment(name: str, memory_bytes: int = 100, last_used: float = 0.0, on_de
         (0, 300, 31, []),
     ],
 )
-def test_those_not_used_for_longest_go_first(taken: int, total: int, idle_s: float, stopped: list[str]) -> None:
+def test_the_deployments_idle_for_longest_are_stopped_first(
+    taken: int, total: int, idle_s: float, stopped: list[str]
+) -> None:
     candidates = [
         IdleDeployment(deployment(name), 100, idle) for name, idle in (("new", 1.0), ("old", 30.0), ("middle", 20.0))
     ]
     assert [one.name for one in choose(candidates, taken, total, idle_s)] == stopped
 
 
-def test_only_what_idles_and_may_be_stopped_is_stopped() -> None:
+def test_only_idle_deployments_that_may_be_stopped_are_stopped() -> None:
     effects = Effects()
     scheduler = Scheduler(4, 10, 1000, effects)
     for one in (deployment("a"), deployment("b", on_demand=False), deployment("c", last_used=90.0)):

@@ -132,7 +132,7 @@ def test_a_folder_is_unpacked_for_it(world: World, tmp_path: Path) -> None:
         ("bug at load", "MODEL_INVALID", "KeyError"),
     ],
 )
-def test_what_cannot_be_loaded_is_refused_with_its_reason(world: World, how: str, code: str, says: str) -> None:
+def test_a_model_that_cannot_be_loaded_is_refused_with_its_reason(world: World, how: str, code: str, says: str) -> None:
     with pytest.raises(MmError, match=says) as caught:
         world.load(how)
     assert caught.value.code == code
@@ -140,14 +140,14 @@ def test_what_cannot_be_loaded_is_refused_with_its_reason(world: World, how: str
     assert not world.lost, "it never was anybody's"
 
 
-def test_one_that_takes_too_long_to_load_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_takes_too_long_to_load_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     with a_world(tmp_path, ProcessLimits(0, 1.0)) as world, pytest.raises(MmError, match="within 1 s") as caught:
         world.load("hang at load")
     assert caught.value.code == "MODEL_TOO_SLOW" and caught.value.retryable
 
 
-def test_one_that_takes_too_much_memory_is_refused_for_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_takes_too_much_memory_is_refused_for_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     with (
         a_world(tmp_path, ProcessLimits(1 << 30, WITHIN_S)) as world,
@@ -157,7 +157,7 @@ def test_one_that_takes_too_much_memory_is_refused_for_now(tmp_path: Path, monke
     assert caught.value.code == "MODEL_TOO_LARGE" and caught.value.retryable
 
 
-def test_one_that_dies_computing_loses_its_request_only(world: World) -> None:
+def test_a_process_that_dies_while_it_computes_loses_only_its_request(world: World) -> None:
     dying, other = world.load("die"), world.load("plain")
     with pytest.raises(MmError, match="was killed") as caught:
         ask(dying, [13, 0])
@@ -169,18 +169,18 @@ def test_one_that_dies_computing_loses_its_request_only(world: World) -> None:
     assert ask(other, [1, 2]) == [2, 4]
 
 
-def test_one_that_got_no_memory_says_so(world: World) -> None:
+def test_a_process_that_got_no_memory_says_so(world: World) -> None:
     with pytest.raises(MmError, match="ran out of memory"):
         ask(world.load("abort"), [13, 0])
 
 
-def test_one_that_dies_in_its_sleep_is_noticed(world: World) -> None:
+def test_an_idle_process_that_dies_is_noticed(world: World) -> None:
     instance = world.load("plain")
     os.kill(instance.pid, signal.SIGKILL)
     assert world.was_lost.wait(WITHIN_S) and world.lost == [instance]
 
 
-def test_one_that_hangs_can_be_interrupted(world: World) -> None:
+def test_a_process_that_hangs_can_be_interrupted(world: World) -> None:
     instance = world.load("hang")
     failures: list[MmError] = []
     begun = threading.Event()
@@ -213,7 +213,7 @@ def test_a_request_that_nobody_waits_for_ends_after_its_row(world: World) -> Non
     assert ask(instance, [1, 2]) == [2, 4], "the instance is as good as before"
 
 
-def test_what_the_model_refuses_and_what_is_a_bug_are_told_apart(world: World) -> None:
+def test_a_refusal_of_the_model_is_not_taken_for_a_bug(world: World) -> None:
     with pytest.raises(MmError, match="bad luck"):
         ask(world.load("refuse"), [13, 0])
     with pytest.raises(MmError) as caught:

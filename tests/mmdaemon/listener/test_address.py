@@ -127,7 +127,7 @@ except ConfigError as error:
         (socket.SOCK_STREAM, True, "2", "expected one socket from systemd, got 2"),
     ],
 )
-def test_what_systemd_passes_is_checked(tmp_path: Path, kind: int, listens: bool, count: str, says: str) -> None:
+def test_a_socket_from_systemd_is_checked(tmp_path: Path, kind: int, listens: bool, count: str, says: str) -> None:
     with socket.socket(socket.AF_UNIX, kind) as passed:
         passed.bind(str(tmp_path / "s"))
         if listens:

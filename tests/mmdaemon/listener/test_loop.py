@@ -140,7 +140,7 @@ def test_nothing_is_computed_for_a_client_that_hung_up(tmp_path: Path) -> None:
         assert row(99) not in made.gate.passed
 
 
-def test_the_leader_reads_on_when_a_long_request_follows_a_short_one(tmp_path: Path) -> None:
+def test_the_leader_goes_on_reading_when_a_long_request_follows_a_short_one(tmp_path: Path) -> None:
     with rig(tmp_path, is_open=False, cores=1, models=("long", "short")) as made:
         client = made.client()
         handles = {model: client.open(model) for model in ("long", "short")}
@@ -219,7 +219,7 @@ def test_large_requests_and_replies_arrive_whole(tmp_path: Path) -> None:
     ],
     ids=["http", "zeros", "type", "lengths", "newer", "before-hello", "json", "role"],
 )
-def test_a_stranger_gets_one_typed_error_and_is_closed(tmp_path: Path, data: bytes) -> None:
+def test_another_protocol_gets_one_typed_error_and_is_closed(tmp_path: Path, data: bytes) -> None:
     with rig(tmp_path) as made:
         stranger = made.client(greet=False)
         stranger.sock.sendall(data)
@@ -304,7 +304,7 @@ def test_other_tensors_take_another_handle_and_end_the_old_one(tmp_path: Path) -
         assert error_of(client.read()).code == "SPECS_CHANGED"
 
 
-def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
+def test_one_connection_too_many_gets_an_error(tmp_path: Path) -> None:
     with rig(tmp_path, max_connections=2) as made:
         made.client()
         second = made.client()
@@ -381,7 +381,7 @@ def test_a_request_before_a_frame_that_shows_a_bug_is_run(tmp_path: Path, monkey
         assert bytes(control.read().payload) == row(5), "its instance was given back"
 
 
-def test_the_limits_are_told_in_the_greeting(tmp_path: Path) -> None:
+def test_the_greeting_has_the_limits(tmp_path: Path) -> None:
     with rig(tmp_path, limits=FrameLimits(1000, 2000)) as made:
         client = Client(made.path, greet=False)
         made.clients.append(client)
@@ -406,7 +406,7 @@ def test_every_thread_answers_a_ping(tmp_path: Path) -> None:
         assert answers(made) == answers(made)
 
 
-def test_threads_that_compute_are_spoken_for(tmp_path: Path) -> None:
+def test_threads_that_compute_count_as_answering(tmp_path: Path) -> None:
     with rig(tmp_path, is_open=False, cores=2) as made:
         client = made.client()
         handle = client.open()
@@ -417,7 +417,7 @@ def test_threads_that_compute_are_spoken_for(tmp_path: Path) -> None:
         assert [lease.request.model for lease in made.dispatcher.at_work()] == ["m", "m"]
 
 
-def test_a_leader_that_computes_is_spoken_for(tmp_path: Path) -> None:
+def test_a_leader_that_computes_counts_as_answering(tmp_path: Path) -> None:
     """A model that was fast so far is run by the leader; how long it takes this time, it cannot know."""
     with rig(tmp_path, cores=2) as made:
         client = made.client()

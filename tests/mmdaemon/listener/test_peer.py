@@ -62,7 +62,7 @@ def test_an_ending_peer_is_closed_after_its_last_byte(pair: tuple[Peer, socket.s
     assert not keep
 
 
-def test_what_the_socket_does_not_take_follows_in_order(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
+def test_bytes_that_the_socket_does_not_take_follow_in_order(pair: tuple[Peer, socket.socket, select.epoll]) -> None:
     peer, theirs, epoll = pair
     sent = b"".join(bytes([number]) * 300_000 for number in range(8))
     for number in range(8):

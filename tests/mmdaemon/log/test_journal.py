@@ -73,7 +73,7 @@ def test_an_entry_says_what_it_is_about(log: logging.Logger, journal: socket.soc
     assert fields["CODE_FILE"] == __file__
 
 
-def test_a_line_about_nothing_in_particular_has_no_such_fields(log: logging.Logger, journal: socket.socket) -> None:
+def test_a_line_without_a_subject_has_no_fields(log: logging.Logger, journal: socket.socket) -> None:
     log.error("stopped", extra=about())
     fields = parsed(journal.recv(65536))
     assert fields["PRIORITY"] == "3"
@@ -98,12 +98,14 @@ def test_no_text_makes_a_field_of_its_own() -> None:
     }
 
 
-def test_what_is_too_large_goes_to_stderr(log: logging.Logger, journal: socket.socket, stderr: io.StringIO) -> None:
+def test_an_entry_that_is_too_large_goes_to_stderr(
+    log: logging.Logger, journal: socket.socket, stderr: io.StringIO
+) -> None:
     log.error("x" * 10_000_000)
     assert stderr.getvalue() == "<3>" + "x" * 10_000_000 + "\n"
 
 
-def test_a_journal_that_does_not_read_stops_nobody(
+def test_a_journal_that_does_not_read_delays_no_thread(
     log: logging.Logger, journal: socket.socket, stderr: io.StringIO
 ) -> None:
     count = 0

@@ -108,7 +108,7 @@ def test_a_model_that_computes_for_ever_ends_at_the_cpu_limit(make_probe: Callab
 
 
 @pytest.mark.parametrize("word", ["hog", "abort std::bad_alloc", "kill SIGKILL"])
-def test_too_little_memory_is_told_from_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, word: str) -> None:
+def test_too_little_memory_is_not_a_crash(make_probe: Callable[..., Probe], tmp_path: Path, word: str) -> None:
     result = check(make_probe(TrialLimits(memory_bytes=64 << 20)), tmp_path, word)
     assert (result.ok, result.code, result.transient) == (False, "MODEL_TOO_LARGE", True)
 
@@ -148,7 +148,7 @@ def test_leaving_without_a_word_is_a_crash(make_probe: Callable[..., Probe], tmp
 
 
 @pytest.mark.parametrize("lie", ['{"batch": 0}', '{"batch": "many"}', '{"signatures": [7]}', '{"state": 1}'])
-def test_a_report_is_not_believed(make_probe: Callable[..., Probe], tmp_path: Path, lie: str) -> None:
+def test_a_false_report_is_refused(make_probe: Callable[..., Probe], tmp_path: Path, lie: str) -> None:
     result = check(make_probe(), tmp_path, f"lie {lie}")
     assert (result.ok, result.code) == (False, "MODEL_CRASHED")
     assert "not a trial result" in result.message

@@ -54,7 +54,7 @@ def test_a_death_counts_more_than_a_report() -> None:
         (signal.SIGTERM, b"", "INTERNAL", "SIGTERM"),
     ],
 )
-def test_a_signal_tells_what_became_of_the_trial(number: signal.Signals, noise: bytes, code: str, says: str) -> None:
+def test_a_signal_tells_how_the_trial_ended(number: signal.Signals, noise: bytes, code: str, says: str) -> None:
     result = remains_of("phase load", noise=noise).result(int(number))
     assert (result.ok, result.code, result.phase) == (False, code, "load")
     assert says in result.message
@@ -77,7 +77,7 @@ def test_a_signal_tells_what_became_of_the_trial(number: signal.Signals, noise: 
         "[" * 100_000,
     ],
 )
-def test_whatever_a_trial_says_becomes_a_result(said: str) -> None:
+def test_any_report_of_a_trial_becomes_a_result(said: str) -> None:
     result = remains_of(said).result(0)
     assert (result.ok, result.code) == (False, "MODEL_CRASHED")
 
@@ -88,7 +88,7 @@ def test_a_trial_cannot_pass_off_its_error_as_good() -> None:
     assert (result.ok, result.phase, result.detail) == (True, "run", "noise")
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_report_and_noise_are_bounded() -> None:
     remains = Remains(LIMITS)
     for _ in range(3):
         remains.on_report(b"x" * REPORT_BYTES)

@@ -39,7 +39,7 @@ def run(instance: Any, *inputs: Any, name: str = "serving_default", rows: int = 
     return [np.array(tensor) for tensor in answer.tensors]
 
 
-def test_it_is_the_one_that_this_environment_is_for() -> None:
+def test_the_runtime_is_the_one_of_this_environment() -> None:
     assert RUNTIME.name == os.environ.get("MM_RUNTIME", "ai-edge-litert")
     assert RUNTIME.version[0].isdigit()
     assert bool(RUNTIME.caution) == (RUNTIME.name != "ai-edge-litert"), "nobody lands on a slower one unknowingly"
@@ -185,7 +185,7 @@ def test_between_rows_it_asks_whether_to_go_on(tmp_path: Path) -> None:
     ],
     ids=["custom-op", "string", "complex", "truncated", "empty"],
 )
-def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, data: bytes, says: str) -> None:
+def test_a_tensor_that_cannot_be_served_is_refused_by_name(tmp_path: Path, data: bytes, says: str) -> None:
     with pytest.raises(MmError, match=says) as caught:
         load(tmp_path, data)
     assert caught.value.code == "MODEL_INVALID"

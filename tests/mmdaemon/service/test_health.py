@@ -192,7 +192,7 @@ def test_the_next_look_is_when_a_run_will_have_taken_too_long() -> None:
     world.end_run()
 
 
-def test_a_short_limit_makes_for_more_looks() -> None:
+def test_a_short_limit_makes_the_next_check_come_sooner() -> None:
     world = World(max_run_s=2.0)
     assert world.health.next_check(world.now) == world.now + 2.0
     world.health.max_run_s = 1.0
@@ -218,7 +218,7 @@ def test_a_thread_that_ended_is_fatal(part: str) -> None:
     assert not world.health.check(world.now)
 
 
-def test_a_look_that_does_not_end_is_told_and_no_reason_for_a_restart() -> None:
+def test_a_look_that_does_not_end_is_logged_and_causes_no_restart() -> None:
     world = World()
     assert world.health.check(world.now + 10 + 59)
     assert world.what(10 + 59) == []

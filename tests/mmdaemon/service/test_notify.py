@@ -95,5 +95,7 @@ def test_a_lost_systemd_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureF
         ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
     ],
 )
-def test_half_of_what_the_watchdog_waits(environment: dict[str, str], expected: float | None) -> None:
+def test_the_watchdog_hears_twice_in_the_time_that_it_waits(
+    environment: dict[str, str], expected: float | None
+) -> None:
     assert watchdog_interval_s(environment) == expected

@@ -33,7 +33,7 @@ def packed(folder: Path) -> tuple[bytes, str]:
     return bytes(data), sha256
 
 
-def test_what_is_unpacked_is_what_was_packed(folder: Path, tmp_path: Path) -> None:
+def test_an_archive_unpacks_to_the_packed_files(folder: Path, tmp_path: Path) -> None:
     data, _ = packed(folder)
     (tmp_path / "blob").write_bytes(data)
     (tmp_path / "out").mkdir()

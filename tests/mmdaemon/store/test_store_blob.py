@@ -54,7 +54,7 @@ def test_a_copy_is_private_read_only_and_named_by_its_bytes(blobs: Blobs, layout
     assert list(layout.tmp.iterdir()) == []
 
 
-def test_what_is_opened_is_what_was_copied_whatever_happens_to_the_users_file(blobs: Blobs, model: Path) -> None:
+def test_an_open_blob_has_the_copied_bytes_whatever_happens_to_the_users_file(blobs: Blobs, model: Path) -> None:
     blobs.ingest(model)
     model.write_bytes(b"something else")
     with blobs.open(SHA) as opened:
@@ -80,7 +80,7 @@ def test_a_blob_of_another_size_is_replaced(blobs: Blobs, layout: Layout, model:
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 3])
-def test_any_size(blobs: Blobs, tmp_path: Path, size: int) -> None:
+def test_a_file_of_any_size_is_kept(blobs: Blobs, tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     (tmp_path / "a").write_bytes(data)
     blob = blobs.ingest(tmp_path / "a")
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_up_during_the_copy(
         subprocess.run(["umount", room], check=True)
 
 
-def test_neither_disk_nor_memory(blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_disk_and_memory_the_store_fails(blobs: Blobs, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: str) -> int:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 

@@ -21,7 +21,7 @@ def test_bytes_and_digest(tmp_path: Path) -> None:
         assert digest_of(file.fileno()) == sha256
 
 
-def test_an_error_of_the_destination_stays_what_it_is(tmp_path: Path) -> None:
+def test_an_error_of_the_destination_is_raised_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
 
     def full(_: bytes) -> None:
@@ -31,7 +31,7 @@ def test_an_error_of_the_destination_stays_what_it_is(tmp_path: Path) -> None:
         copy_verified(file.fileno(), FileIdentity.of(os.fstat(file.fileno())), full)
 
 
-def test_short_writes_are_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_write_is_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     got = bytearray()
 
     def write(_: int, data: memoryview) -> int:

@@ -32,7 +32,7 @@ def test_clock_order_and_number_of_cores_do_not_matter() -> None:
     assert cpu_identity(X86, "x86_64") == cpu_identity(one_core, "x86_64")
 
 
-def test_what_chooses_kernels_matters() -> None:
+def test_the_identity_differs_where_other_kernels_run() -> None:
     kinds = {
         cpu_identity(X86, "x86_64"),
         cpu_identity(X86.replace(" avx2", ""), "x86_64"),

@@ -26,7 +26,7 @@ def test_a_root_that_cannot_be_one_is_a_configuration_error(tmp_path: Path) -> N
     assert "--store" in caught.value.hint
 
 
-def test_a_full_or_read_only_disk_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_or_read_only_disk_does_not_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> None:
         raise OSError(errno.EROFS, "read-only")
 

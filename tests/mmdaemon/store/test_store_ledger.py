@@ -23,7 +23,7 @@ def record_of(*sha256s: str, name: str = "m") -> NameRecord:
     return record
 
 
-def test_what_was_saved_is_loaded(layout: Layout) -> None:
+def test_a_saved_record_is_loaded(layout: Layout) -> None:
     ledger = Ledger(layout)
     assert ledger.load("m") == NameRecord("m")
     ledger.save(record_of(A))
@@ -33,7 +33,7 @@ def test_what_was_saved_is_loaded(layout: Layout) -> None:
     assert ledger.load_all() == {"m": record_of(A, B), "other-1.0_x": record_of(name="other-1.0_x")}
 
 
-def test_other_files_are_no_records(layout: Layout) -> None:
+def test_other_files_are_not_records(layout: Layout) -> None:
     for name in (".hidden.json", "m.json.corrupt", "notes.txt", "two words.json"):
         (layout.names / name).write_text("{}")
     assert Ledger(layout).load_all() == {}
@@ -75,7 +75,7 @@ def test_every_flipped_bit_is_noticed_or_harmless(layout: Layout) -> None:
         assert found == record_of(A) or (found.versions == {} and found.next_version >= 1), position
 
 
-def test_a_record_written_by_hand_is_believed(layout: Layout) -> None:
+def test_a_record_written_by_hand_is_accepted(layout: Layout) -> None:
     fields = record_of(A).as_dict()
     (layout.names / "m.json").write_text(json.dumps(fields))
     assert Ledger(layout).load("m") == record_of(A)

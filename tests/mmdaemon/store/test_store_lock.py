@@ -42,7 +42,7 @@ def test_the_error_names_the_other_process_and_its_death_frees_the_lock(tmp_path
     lock.release()
 
 
-def test_no_lock_to_be_had_is_a_configuration_error(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_taken_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot lock") as caught:
         StoreLock(tmp_path / "missing/lock").acquire()
     assert caught.value.code == "CONFIG_INVALID"

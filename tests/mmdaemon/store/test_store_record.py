@@ -32,12 +32,12 @@ def test_new_bytes_get_the_next_number() -> None:
     assert version_for(record_of(A, serving=1), FLAT, B) == 2
 
 
-def test_bytes_that_serve_are_no_new_version() -> None:
+def test_bytes_that_serve_are_not_a_new_version() -> None:
     assert version_for(record_of(A, serving=1), FLAT, A) == 1
     assert version_for(record_of(A, B, serving=1), FLAT, A) == 1  # 2 was refused, the user put 1 back
 
 
-def test_bytes_of_the_newest_are_no_new_version_whether_it_serves_or_not() -> None:
+def test_bytes_of_the_newest_version_are_not_a_new_version() -> None:
     assert version_for(record_of(A, B, serving=1), FLAT, B) == 2
     assert version_for(record_of(A, B), FLAT, B) == 2
 
@@ -120,7 +120,7 @@ def test_keys_that_came_later_have_defaults() -> None:
         {"serving": -1},
     ],
 )
-def test_what_is_no_record_is_refused(change: dict[str, Any]) -> None:
+def test_other_json_is_not_a_record(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         NameRecord.from_dict(record_of(A).as_dict() | change)
 

@@ -63,7 +63,7 @@ def test_nothing_but_the_writer_waits_for_a_slow_disk(tmp_path: Path) -> None:
     assert read.versions[1].options["threads"] == 2
 
 
-def test_what_served_last_and_how_is_known_after_a_restart(tmp_path: Path) -> None:
+def test_the_record_tells_after_a_restart_what_served_last(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.prepare()
     records = Records(Ledger(layout))

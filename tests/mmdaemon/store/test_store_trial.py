@@ -24,13 +24,13 @@ def test_a_result_is_kept(layout: Layout, result: TrialResult) -> None:
     assert TrialResults(layout).get(KEY) == result
 
 
-def test_a_transient_one_is_not(layout: Layout) -> None:
+def test_a_transient_result_is_not_kept(layout: Layout) -> None:
     results = TrialResults(layout)
     results.put(KEY, TrialResult(False, "MODEL_TOO_SLOW", "took too long", transient=True))
     assert results.get(KEY) is None
 
 
-def test_the_key_tells_all_apart_that_the_outcome_depends_on() -> None:
+def test_the_key_differs_in_everything_that_the_result_depends_on() -> None:
     parts = ("a" * 64, "litert", "2.3", "cpu")
     keys = {trial_key(*parts)}
     for index in range(4):
@@ -80,7 +80,7 @@ def test_keys_of_a_later_release_are_passed_over() -> None:
     assert TrialResult.from_dict(GOOD.as_dict() | {"colour": "blue"}) == GOOD
 
 
-def test_a_bad_one_is_an_error_again() -> None:
+def test_a_bad_result_becomes_its_error_again() -> None:
     error = BAD.error()
     assert isinstance(error, ModelError)
     assert (error.code, error.hint, error.retryable) == ("MODEL_CRASHED", "convert it again", False)

@@ -59,18 +59,18 @@ READ = function("read", "handle", node("ReadVariableOp", "handle"))
         "an unknown call hands on who knows what",
     ],
 )
-def test_what_is_written_is_found(found: Any, written: set[str]) -> None:
+def test_a_written_resource_is_found(found: Any, written: set[str]) -> None:
     assert GraphEffects(found).written(["a", "b"]) == written
 
 
-def test_the_right_argument_is_told_in_loops_and_nested_calls() -> None:
+def test_the_written_argument_is_found_through_loops_and_nested_calls() -> None:
     body = function("body", "i kept changed", node("StatefulPartitionedCall", "changed", calls=("add",)))
     condition = function("condition", "i kept changed", node("ReadVariableOp", "kept"))
     loop = node("While", "i", "a", "b", name="loop", calls=("condition", "body"))
     assert GraphEffects(graph(loop, functions=(body, condition, ADD))).written(["a", "b"]) == {"b"}
 
 
-def test_what_a_loop_hands_on_is_still_the_same_resource() -> None:
+def test_a_resource_stays_the_same_through_a_loop() -> None:
     body = function("body", "i handle", node("ReadVariableOp", "handle"))
     loop = node("While", "i", "a", name="loop", calls=("body",))
     after = node("AssignVariableOp", "loop:output:1", "x")

@@ -53,7 +53,7 @@ def test_every_signature_is_reachable_and_the_default_one_is_first(rig: Rig, mad
     assert (flag.tolist(), total.tolist()) == ([[True]], [[2, 3]]), "outputs are sorted by name"
 
 
-def test_what_keras_exports_answers(rig: Rig, made: Path) -> None:
+def test_a_model_exported_by_keras_answers(rig: Rig, made: Path) -> None:
     facts = rig.open(made / "keras")
     assert facts["signatures"][0]["signature"] == "serving_default"
     assert (facts["state"], facts["batch"] > 1) == ("none", True)
@@ -149,7 +149,7 @@ def test_between_calls_it_asks_whether_to_go_on(rig: Rig, made: Path) -> None:
     assert rig.call(tensorflow_process.calls_until_refused, str(made / "plain"), 10, 2) == 3
 
 
-def test_an_answer_is_no_part_of_its_request(rig: Rig, made: Path) -> None:
+def test_an_answer_does_not_share_memory_with_its_request(rig: Rig, made: Path) -> None:
     rig.open(made / "same")
     assert not rig.call(tensorflow_process.shares_memory, str(made / "same")), "the next request would overwrite it"
 
@@ -166,13 +166,13 @@ def test_an_operation_that_lite_cannot_do_is_served(rig: Rig, made: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["v1", "v1_ref"])
-def test_what_tensorflow_1_wrote_is_served(rig: Rig, made: Path, name: str) -> None:
+def test_a_model_of_tensorflow_1_is_served(rig: Rig, made: Path, name: str) -> None:
     assert rig.open(made / name)["state"] == "none"
     [y] = rig.run(made / name, ROWS, rows=7)
     assert np.array_equal(y, np.repeat(ROWS.sum(1, keepdims=True) + 1, 4, 1))
 
 
-def test_a_table_that_is_only_looked_up_is_no_state(rig: Rig, made: Path) -> None:
+def test_a_table_that_is_only_looked_up_is_not_state(rig: Rig, made: Path) -> None:
     assert rig.open(made / "looks_up")["state"] == "none"
     assert rig.run(made / "looks_up", np.int64([2, 1, 7]), rows=3)[0].tolist() == [20, 10, -1]
 
@@ -207,7 +207,7 @@ WHERE = "on /job:localhost/replica:0/task:0/device:CPU:0 by allocator mklcpu"
     ],
     ids=["memory", "with a stack", "without words"],
 )
-def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, says: str) -> None:
+def test_an_error_of_tensorflow_becomes_one_line(rig: Rig, kind: str, text: str, says: str) -> None:
     assert rig.call(tensorflow_process.said_of, kind, text) == says
 
 
@@ -224,7 +224,7 @@ def test_what_tensorflow_says_becomes_one_line(rig: Rig, kind: str, text: str, s
         ("bare", "no signature"),
     ],
 )
-def test_what_cannot_be_served_is_refused_by_name(rig: Rig, made: Path, name: str, says: str) -> None:
+def test_a_tensor_that_cannot_be_served_is_refused_by_name(rig: Rig, made: Path, name: str, says: str) -> None:
     error = refusal(rig, made / name)
     assert error.code == "MODEL_INVALID" and says in error.message and error.hint
 

@@ -51,7 +51,7 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Box:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_litert_wherever_it_is(box: Box, machine: str) -> None:
+def test_litert_is_chosen_wherever_it_is_installed(box: Box, machine: str) -> None:
     box.has("ai_edge_litert", "tflite_runtime", machine=machine)
     runtime, why = select_runtime()
     assert describe(runtime, why) == {
@@ -99,7 +99,7 @@ def test_the_packaged_box_is_not_sent_to_pip(
 
 
 @pytest.mark.parametrize("package", ["ai_edge_litert", "tflite_runtime"])
-def test_one_that_is_broken_is_named_and_not_passed_over(box: Box, package: str) -> None:
+def test_a_broken_runtime_is_named_and_not_skipped(box: Box, package: str) -> None:
     box.has(package)
     box.breaks(package)
     with pytest.raises(ConfigError, match="is installed and cannot be loaded") as caught:

@@ -24,7 +24,7 @@ def test_rows_whose_answers_do_not_lie_in_a_row_go_one_by_one() -> None:
     assert rows_a_call(lambda values: [np.atleast_1d(value.sum()) for value in values], SPEC) == 1
 
 
-def test_what_refuses_several_rows_gets_them_one_by_one() -> None:
+def test_a_model_that_refuses_several_rows_gets_them_one_by_one() -> None:
     def compute(values: Arrays) -> Arrays:
         if len(values[0]) > 1:
             raise InferenceError("INFERENCE_FAILED", "one row, please")
