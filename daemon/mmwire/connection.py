@@ -25,7 +25,7 @@ class State(Enum):
 
 _REQUESTS = frozenset({FrameType.OPEN, FrameType.INFER, FrameType.CANCEL, FrameType.ADMIN})
 _ANSWERS = frozenset({FrameType.OPENED, FrameType.RESULT, FrameType.ERROR, FrameType.GOAWAY, FrameType.ADMIN_RESULT})
-# What a peer in this role may send in this state. A server may refuse a connection before its HELLO.
+# The types that a peer in this role may send in this state. A server may refuse a connection before its HELLO.
 ALLOWED: dict[tuple[Role, State], frozenset[FrameType]] = {
     (Role.CLIENT, State.GREETING): frozenset({FrameType.HELLO}),
     (Role.CLIENT, State.OPEN): _REQUESTS,

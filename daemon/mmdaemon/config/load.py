@@ -36,7 +36,7 @@ def load_config(file: Path | None, environment: Mapping[str, str], flags: Mappin
 
     Args:
         file: A configuration file, which must exist; None for none.
-        environment: Of the process; ``MMDAEMON_SECTION_KEY`` counts.
+        environment: The environment of the process, with variables ``MMDAEMON_SECTION_KEY``.
         flags: Values by ``section.key``, from the command line.
 
     Raises:

@@ -33,7 +33,7 @@ class PathsSection:
 
 @dataclass(frozen=True, slots=True)
 class SocketSection:
-    """Who may connect.
+    """The rights to connect.
 
     Attributes:
         mode: The permissions of the socket, in octal.

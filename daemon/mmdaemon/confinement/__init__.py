@@ -1,5 +1,5 @@
-"""What every process that the daemon starts for a model has in common.
+"""Confines the processes that the daemon starts for models.
 
-Owns: the environment that it gets, what it gives up, how it looks when it had too little memory.
-Never: starting a process, how much each one may take.
+Owns: their environment, the privileges that they give up, the signs of too little memory.
+Never: starting a process, the limits of each.
 """

@@ -1,4 +1,4 @@
-"""How it looks when a process got no memory, and what the owner of its model is told."""
+"""The signs of a process that got no memory, and the error for its model."""
 
 from __future__ import annotations
 

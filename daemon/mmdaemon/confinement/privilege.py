@@ -1,4 +1,4 @@
-"""What a process gives up before it touches a model; each for good.
+"""The privileges that a process gives up, for good, before it touches a model.
 
 Source: prctl(2), setrlimit(2), proc(5) on ``oom_score_adj``.
 """

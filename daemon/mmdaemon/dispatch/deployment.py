@@ -14,7 +14,7 @@ _RECENT = 0.1  # the weight of the last run in the average of what a row takes
 
 @dataclass(slots=True)
 class Usage:
-    """What a deployment did since it was published; ``mmctl ps`` shows it.
+    """The work of a deployment since it was published; ``mmctl ps`` shows it.
 
     Attributes:
         row_us: Microseconds that a row takes: an exponential average; infinite before the first run.

@@ -1,4 +1,4 @@
-"""The lease: what a thread holds while it runs a request."""
+"""The lease, which a thread holds while it runs a request."""
 
 from __future__ import annotations
 

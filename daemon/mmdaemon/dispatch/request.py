@@ -23,7 +23,7 @@ class ReplyTo(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """What a caller asks for, and how long it waits.
+    """A request of a caller, with the time that the caller waits.
 
     Attributes:
         reply_to: Gets the reply.

@@ -27,7 +27,7 @@ from mmwire.errors import MmError
 
 
 class Effects(SupplyEffects, Protocol):
-    """What the scheduler asks for. It calls these under the monitor: implementations only note it."""
+    """The requests of the scheduler. It makes them under the monitor: implementations only note them."""
 
     def wake(self) -> None:
         """Have one more thread call ``take``."""

@@ -16,7 +16,7 @@ _PAUSE_MOST_S = 60.0
 
 
 class SupplyEffects(Protocol):
-    """What is asked for, under the monitor: implementations only note it."""
+    """The requests of the supply. It makes them under the monitor: implementations only note them."""
 
     def grow(self, deployment: Deployment) -> None:
         """Have one more instance loaded; ``on_grown`` or ``on_not_grown`` follows."""

@@ -1,4 +1,4 @@
-"""What one scan of the model folder found."""
+"""The findings of one scan of the model folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FolderSource:
         version: The number of its folder; None where the layout gives none.
         kind: Whether a TFLite file or a SavedModel folder lies there.
         path: The model file or the SavedModel folder, with every symlink resolved.
-        identity: Of the file, or of the whole folder.
+        identity: The identity of the file, or of the whole folder.
         labels: ``NAME.labels.txt``.
         options: ``NAME.toml``.
     """
@@ -54,7 +54,7 @@ class Problem:
     """Something in the folder that cannot be taken as it is.
 
     Attributes:
-        name: The model it is about, or, when that is no model name, the file's name made printable.
+        name: The model that it is about. When that is not a model name: the name of the file, made printable.
         path_text: Where, made printable.
         error: Why, and the way out.
         version: The version whose place it is: N for ``NAME/N``, None for ``NAME.tflite`` or a SavedModel in ``NAME``

@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Findings:
-    """What one subfolder holds; nothing while somebody still copies into it."""
+    """The models and problems in one subfolder; none while somebody still copies into it."""
 
     sources: list[FolderSource] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)

@@ -37,7 +37,7 @@ class ProcessLimits:
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """What a child hosts.
+    """The runtime that a child hosts.
 
     Attributes:
         name: The distribution that runs its model, for people.
@@ -54,7 +54,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """What all children share.
+    """The things that all children share.
 
     Attributes:
         scratch: A folder for the files that a child unpacks.

@@ -20,7 +20,7 @@ from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mism
 
 
 class AdminVerbs(Protocol):
-    """What answers ADMIN frames."""
+    """The verbs that ADMIN frames ask for."""
 
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Reply) -> None:
         """Begin to answer, and return at once. ``reply`` may be called later, from another thread.

@@ -43,7 +43,7 @@ _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """What clients may take.
+    """How much clients may use.
 
     Attributes:
         frame: How much a client may send in a frame.

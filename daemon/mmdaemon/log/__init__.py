@@ -1,1 +1,1 @@
-"""What the daemon says about itself. Owns: the log's form. Never: decisions."""
+"""The log of the daemon. Owns: the form of entries. Never: decisions."""

@@ -1,4 +1,4 @@
-"""What a trial may take, and how a process holds itself to it."""
+"""The limits of a trial, and how a process confines itself to them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 @dataclass(slots=True)
 class Remains:
-    """What a trial left behind.
+    """The traces that a trial left behind.
 
     Attributes:
         limits: The limits of the trial.

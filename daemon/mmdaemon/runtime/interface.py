@@ -26,7 +26,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a trial found out about a model that its file does not tell.
+    """The traits of a model that a trial found and its file does not tell.
 
     Attributes:
         batch: Rows that gain from running together; 1 = rows run one by one.

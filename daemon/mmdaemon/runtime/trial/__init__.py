@@ -1,1 +1,1 @@
-"""What a trial does to a model: run made-up inputs, replay goldens, measure whether batches pay."""
+"""Tries a model: runs made-up inputs, replays goldens, measures whether batches gain."""
