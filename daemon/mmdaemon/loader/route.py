@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from mmdaemon.folder.snapshot import FolderSource
 from mmwire.bundle import Bundle
 from mmwire.errors import ModelError
+from mmwire.installation import install_hint
 
 
 class Way(Enum):
@@ -57,7 +59,7 @@ def is_to_be_converted(source: FolderSource, bundle: Bundle | None, policy: Poli
         raise ModelError(
             "MODEL_INVALID",
             f"only full TensorFlow can run this model ({bundle.reason}), and it is not installed here",
-            "pip install 'mmdaemon[tensorflow]' into the daemon's environment, then mmctl load it",
+            _install("tensorflow", source),
         )
     wanted = policy.tensorflow == "always" or policy.has_gpu
     if wanted and policy.has_tensorflow:
@@ -68,15 +70,19 @@ def is_to_be_converted(source: FolderSource, bundle: Bundle | None, policy: Poli
         raise ModelError(
             "MODEL_INVALID",
             "a SavedModel folder to be converted on drop, and mmconvert's extra is not installed here",
-            "pip install 'mmdaemon[convert]' into the daemon's environment, then mmctl load it",
+            _install("convert", source),
         )
     if wanted:
         raise ModelError(
             "MODEL_INVALID",
             "a SavedModel folder, and TensorFlow is not installed here",
-            "pip install 'mmdaemon[tensorflow]' into the daemon's environment, then mmctl load it",
+            _install("tensorflow", source),
         )
     raise ModelError("MODEL_INVALID", "a SavedModel folder, which is not served as it is", _convert_it(source))
+
+
+def _install(extra: str, source: FolderSource) -> str:
+    return f"{install_hint(extra, sys.prefix)}; then: mmctl load {source.name}"
 
 
 def _convert_it(source: FolderSource) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,3 +64,18 @@ def test_the_command_names_the_model_folder_of_a_versioned_model() -> None:
     with pytest.raises(ModelError) as caught:
         is_to_be_converted(source, None, CPU_BOX)
     assert "mv /m/det ~/ && mmconvert ~/det/3 --name det --publish /m" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("prefix", "says"),
+    [
+        ("/home/me/.venv", "pip install 'mmdaemon[tensorflow]'; then: mmctl load det"),
+        ("/usr/lib/mmdaemon", "docs/operations.md"),
+    ],
+)
+def test_the_hint_fits_how_the_daemon_was_installed(monkeypatch: pytest.MonkeyPatch, prefix: str, says: str) -> None:
+    monkeypatch.setattr(sys, "prefix", prefix)
+    with pytest.raises(ModelError) as caught:
+        is_to_be_converted(SOURCE, BUNDLE, BARE_BOX)
+    assert says in caught.value.hint and caught.value.hint.endswith("then: mmctl load det")
+    assert ("pip install" in caught.value.hint) == ("pip install" in says)
