@@ -27,8 +27,8 @@ class Job:
         publish: Model folder to publish into, None if the result is only written.
         evaluation: Rows that choose among candidates and verify the chosen one.
         max_drop: The most accuracy that the result may lose, as a share.
-        signature: The only signature to convert, None for all.
-        cache: Folder that keeps results for the next run, None to keep nothing.
+        signature: The one signature to convert, None for all.
+        cache: The folder that keeps results for the next run, None to keep nothing.
     """
 
     source: Path

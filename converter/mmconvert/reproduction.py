@@ -54,7 +54,7 @@ def reproduce(file: Path, given: Origin, cache: Path, progress: Progress) -> Rep
     Args:
         file: The file.
         given: Where the parts that it was made of lie, as far as the user named them.
-        cache: Folder that remembers the others.
+        cache: The folder that remembers the places that are not given.
         progress: Shows the stages.
 
     Raises:

@@ -77,7 +77,7 @@ class Client:
                 floats are quantized for a quantized input.
             signature: Default: the model's first.
             dequantize: Return real values (float32) for quantized outputs instead of the stored integers.
-            version: Refuse the answer of any other version.
+            version: Fail if another version answers.
             timeout: Seconds; default: the client's.
 
         Returns:

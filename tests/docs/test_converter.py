@@ -109,17 +109,17 @@ def test_stages_and_their_modules() -> None:
 
 
 def test_numbers_of_the_split() -> None:
-    text = section("Real inputs")
+    text = " ".join(section("Real inputs").split())
     assert f"fewer than {2 * split.MIN_HELD_OUT_ROWS} rows" in text
     most = (split.MAX_CALIBRATION_ROWS, split.MAX_SEARCH_ROWS, split.MAX_HELD_OUT_ROWS, image.MAX_IMAGES)
     assert "At most {} calibrate, {} choose and {} verify, of at most {} images".format(*most) in text
-    assert f"Give {split.ADVISED_ROWS} or\nmore" in text
+    assert f"Give {split.ADVISED_ROWS} or more" in text
 
 
 def test_numbers_of_the_choice() -> None:
     text = section("The search")
     assert f"Its lower end must pass {choice.MIN_SPEEDUP}." in text
-    assert f"{100 * statistic.CONFIDENCE:.0f} of 100 resamples" in text
+    assert f"{100 * statistic.CONFIDENCE:.0f} % of the resamples" in text
     assert f"{statistic.RESAMPLES} resamples" in INSIDE
     assert f"Above {MAX_BYTES >> 30} GB" in PAGE
 

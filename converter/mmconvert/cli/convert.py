@@ -49,7 +49,8 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     "evaluation",
     type=PATH,
     metavar="DATA",
-    help="Other real inputs, preferably with classes: half choose the form, half only verify it.",
+    help="Other real inputs, preferably with classes: one half is used to choose the form, the other only to verify"
+    " it.",
 )
 @click.option(
     "--max-drop",
@@ -77,9 +78,9 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     "--publish", type=PATH, metavar="MODEL_DIR", help="The daemon's model folder, in which NAME.tflite appears."
 )
 @click.option("--report", type=PATH, metavar="FILE.html", help="Write a report of all findings as one HTML page.")
-@click.option("--signature", metavar="S", help="The only signature to convert. Default: all.")
+@click.option("--signature", metavar="S", help="Convert this signature only. Default: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-@click.option("--cache", type=PATH, metavar="DIR", help="Folder that keeps results. Default: ~/.cache/mmconvert.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Keep results in this folder. Default: ~/.cache/mmconvert.")
 @click.option("--no-cache", is_flag=True, help="Use no results of earlier runs, and keep none.")
 @click.option(
     "--memory-limit",
@@ -87,7 +88,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     default=16384,
     show_default=True,
     metavar="MB",
-    help="Address space of each child process.",
+    help="The most address space, in MB, that each child process may take.",
 )
 @click.option(
     "--time-limit",

@@ -15,7 +15,9 @@ from mmwire.errors import error_from_dict
 @click.argument("saved_model", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def command(saved_model: Path, as_json: bool) -> None:
-    """Show the producer, signatures, operations and necessary repairs of SAVED_MODEL, and any obstacle.
+    """Show what SAVED_MODEL holds, which repairs it needs, and what prevents a conversion.
+
+    The output says who wrote the model, and lists its signatures and operations.
 
     This writes nothing and does not start TensorFlow. Exit status: 0 the model can be tried, 1 it is refused.
     """

@@ -19,7 +19,7 @@ from mmwire.errors import error_from_dict
     "--source",
     type=PATH,
     metavar="SAVED_MODEL",
-    help="The model that FILE was made from. Default: as remembered on this machine.",
+    help="The model that FILE was made from. Default: the place that this machine remembers.",
 )
 @click.option("--calibration", type=PATH, metavar="DATA", help="As given when FILE was made.")
 @click.option("--eval", "evaluation", type=PATH, metavar="DATA", help="As given when FILE was made.")
@@ -28,7 +28,7 @@ from mmwire.errors import error_from_dict
     "--cache",
     type=PATH,
     metavar="DIR",
-    help="Folder that remembers where the sources lie. Default: ~/.cache/mmconvert.",
+    help="Look up in this folder where the sources lie. Default: ~/.cache/mmconvert.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def command(

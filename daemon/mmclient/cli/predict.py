@@ -62,10 +62,10 @@ class Options:
     help="Write the outputs to this npy, npz, csv or jsonl file.",
 )
 @click.option("--signature", default="", metavar="NAME", help="Run this signature. Default: the model's first.")
-@count_option("--version", "V", "Refuse the answer of any other version.", least=1)
-@count_option("--top", "K", "Name this many classes. Default: 5, or 1 when there are several rows.", least=0)
+@count_option("--version", "V", "Fail if another version than V answers.", least=1)
+@count_option("--top", "K", "Print the K best classes. Default: 5, or 1 when there are several rows.", least=0)
 @click.option("--raw", is_flag=True, help="Print the stored integers of quantized outputs, not their real values.")
-@click.option("--as-image", is_flag=True, help="Give an image to an input that does not look like one.")
+@click.option("--as-image", is_flag=True, help="Accept an image even if the input's shape is not that of an image.")
 @click.option(
     "--keep-going",
     is_flag=True,

@@ -56,7 +56,7 @@ class LimitsSection:
         max_request_mb: MiB that the inputs of one request may take.
         max_output_mb: MiB of replies that a client may leave unread; above it nothing more is read from it.
         max_run_s: Seconds that one invocation may take, for models that set no limit of their own.
-        client_stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
+        client_stall_s: Seconds that a client may send and read nothing while a frame is half sent or replies wait.
     """
 
     cores: int = _key(0, 0, 1024)

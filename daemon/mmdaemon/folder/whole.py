@@ -55,7 +55,7 @@ class PagedFile:
 
     def _read(self, start: int, length: int) -> bytes:
         found = os.pread(self._descriptor, length, start)
-        return found + bytes(length - len(found))  # the file shrank: zeros make up the length, and are not a model
+        return found + bytes(length - len(found))  # it shrank: fill up with zeros, which no parser takes for a model
 
 
 def is_whole(source: FolderSource) -> bool:

@@ -150,7 +150,7 @@ class Arrivals:
 
 
 def _way(blob: OpenBlob, options: ModelOptions) -> Way:
-    """Return what runs these bytes: those of a folder only TensorFlow can."""
+    """Return the way to run these bytes. Only TensorFlow can run a folder."""
     if is_archive(blob.fd):
         return Way.TENSORFLOW
     return Way.PROCESS if options.isolation == "process" else Way.THREAD

@@ -41,7 +41,7 @@ class StoredSource:
 
     @property
     def options(self) -> Sidecar | None:
-        """``NAME.toml``. It serves with the options of then, but another file is another try."""
+        """``NAME.toml``. The version serves with its stored options; a changed file makes it a new candidate."""
         return self.stands_for.options
 
 

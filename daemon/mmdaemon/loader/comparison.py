@@ -1,4 +1,4 @@
-"""The comparison of the folder with what serves: a look or a result is shown to each name's state, its effects applied.
+"""Shows each look and each result of a load to the states of the names, and applies the effects that follow.
 
 No threads, no clock, no files: the reconciler hands both in.
 """

@@ -1,4 +1,6 @@
-"""What follows from a look at one name, and from its owner's verbs. Pure: no threads, no clock, no files.
+"""Decides what follows from a look at one name, and from its owner's verbs.
+
+No threads, no clock, no files: it writes only the state of the name.
 
 Every look takes in all files of the name (level-triggered), so a change that one look misses is seen by the next.
 """

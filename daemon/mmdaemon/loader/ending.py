@@ -1,4 +1,4 @@
-"""What follows from the end of a load. Pure: no threads, no clock, no files."""
+"""Decides what follows from the end of a load. No threads, no clock, no files: it writes only the state of the name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _on_refused(state: NameState, load: Load, version: int, refused: Refused, no
     1. An unloaded name stays unloaded.
     2. When the changed files of the version that serves are refused, it goes on as it was.
     3. When the store has something instead, requests are told that it is on its way.
-    4. When that was refused, they are told the reason of the file: the file is what can be mended.
+    4. When that was refused, they are told the reason of the file, because its owner can mend the file.
     """
     model, error, is_serving = state.model, refused.error, version == state.model.serving
     ending = Ending.LATER if error.retryable else Ending.BAD

@@ -1,4 +1,4 @@
-"""The intake: how a candidate's bytes, options and labels are had."""
+"""The intake: where a candidate's bytes, options and labels come from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mmwire.manifest import ModelOptions, parse_labels, parse_options, read_opti
 
 _SIDECAR_BYTES = 4 * 1024 * 1024  # the labels of ImageNet take 22 KB
 
-# Converts a SavedModel folder for a name; gives the file or folder that came of it, which is gone afterwards.
+# Converts a SavedModel folder for a name; yields the result, and deletes it when the block ends.
 Convert = Callable[[Path, str], AbstractContextManager[Path]]
 
 

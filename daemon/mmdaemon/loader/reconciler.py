@@ -122,7 +122,7 @@ class Reconciler:
             return self._changed.wait_for(lambda: self._looks > 0 and not self._comparison.is_loading, timeout_s)
 
     def wait_for(self, name: str, version: int, sha256: str, deadline: float, reply: Reply) -> None:
-        """WaitAnswer once the model serves, or cannot, or at the deadline.
+        """Answer once the model serves, or cannot, or at the deadline.
 
         Args:
             name: The model.

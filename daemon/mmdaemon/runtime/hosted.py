@@ -1,4 +1,4 @@
-"""Loads one model in a process of its own. ``isolation.child`` calls these functions by name; see its ``Opener``."""
+"""Loads one model in a process of its own. ``isolation.child`` calls these functions by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_model_file(path: str, threads: int, traits: Traits, device: str) -> tup
 
 
 def open_saved_model(path: str, threads: int, traits: Traits, device: str) -> tuple[Instance, dict[str, Any]]:
-    """Load a SavedModel folder with TensorFlow, run it, choose how to run it, and find the facts that a trial finds.
+    """Load a SavedModel folder with TensorFlow, choose how to run it, and report the facts that a trial reports.
 
     Raises:
         MmError: ``MODEL_INVALID``: it cannot be loaded or served, or does not answer a plain input.

@@ -94,7 +94,7 @@ def _sealed(fields: dict[str, Any]) -> bytes:
 
 
 def _unsealed(data: bytes) -> Any:
-    """Return the fields. A record without a checksum, written by hand, is accepted.
+    """Return the fields. A record without a checksum is accepted: somebody wrote it by hand.
 
     Raises:
         ValueError: It is not JSON, or a bit flipped.

@@ -27,7 +27,7 @@ class Function:
     Attributes:
         spec: Its tensors.
         takes_batches: Whether one call may take any number of rows.
-        batch: Rows that one call takes at most; 1 until a trial finds that more gain from running together.
+        batch: The most rows in one call; 1 until measured.
         keeps_state: Whether a run may write to variables, which are put back after each run.
         traced: The shapes of the inputs of every trace, -1 where open. There is one trace, and a second one when XLA
             compiles single rows.

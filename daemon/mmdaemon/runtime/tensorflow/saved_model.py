@@ -17,7 +17,7 @@ from mmwire.tflite import ModelState
 class SavedModelInstance:
     """A loaded SavedModel.
 
-    Rows run together where every tensor of the signature has them, up to ``Function.batch`` of them. Otherwise they run
+    Rows run together if every tensor has a rows dimension, up to ``Function.batch`` of them. Otherwise they run
     one by one.
 
     Before every row the model is as it was after loading. The variables that a run may write to (``tf.Variable``, and
