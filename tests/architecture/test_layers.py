@@ -346,6 +346,13 @@ def test_the_median_module_is_short() -> None:
     assert statistics.median(lines) <= MEDIAN_LINES
 
 
+@pytest.mark.parametrize("package", [module for module, path in PATHS.items() if path.name == "__init__.py"])
+def test_a_package_says_what_it_owns_and_what_it_never_does(package: str) -> None:
+    text = ast.get_docstring(ast.parse(PATHS[package].read_text("utf-8"))) or ""
+
+    assert re.search(r"Owns: \w.*Never: \w", text, re.DOTALL), f"{package}: end its docstring with Owns: ... Never: ..."
+
+
 @pytest.mark.parametrize("folder", sorted(set(SOURCES.values())))
 def test_a_source_root_is_no_package(folder: Path) -> None:
     assert not (folder / "__init__.py").exists(), "PyPI's python-daemon owns the import name daemon"

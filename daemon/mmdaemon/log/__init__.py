@@ -1,1 +1,4 @@
-"""The log of the daemon. Owns: the form of entries. Never: decisions."""
+"""The daemon's log: one line for each event, for people or for the journal.
+
+Owns: the form of a line, its fields, the way into the journal. Never: a decision.
+"""

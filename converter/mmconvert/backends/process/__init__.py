@@ -1,1 +1,5 @@
-"""The child process itself, whichever library it hosts: its start, its limits, its requests, and its death."""
+"""The child process itself, whichever library it hosts.
+
+Owns: its start, its limits, its requests and replies, its end and the reason for it.
+Never: a model, an import of TensorFlow or LiteRT.
+"""
