@@ -22,20 +22,26 @@ from mmwire.errors import MmError, error_text
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "allow_extra_args": True})
-@click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="Read this configuration file (see config.toml)."
-)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Read the configuration from this file.")
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    help="Serve the models in this folder, which must exist. Default: ./models; for root /var/lib/mmdaemon/models.",
+    help="Serve the models in this folder. A folder that you name must exist. Default: ./models, which the daemon makes"
+    " if needed; for root /var/lib/mmdaemon/models, which must exist.",
 )
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
-    help="Keep the daemon's own copies of the models in this folder, which the daemon makes.",
+    help="Keep the daemon's own copies of the models in this folder. The daemon creates it. Default:"
+    " $XDG_STATE_HOME/mmdaemon, else ~/.local/state/mmdaemon; for root /var/lib/mmdaemon/store.",
 )
-@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Listen on this Unix socket.")
+@click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    help="Listen on this Unix socket. Default: $XDG_RUNTIME_DIR/mmdaemon.sock, else /tmp/mmdaemon-$UID/mmdaemon.sock;"
+    " for root /run/mmdaemon.sock.",
+)
 @click.option("--check", is_flag=True, help="Check the configuration, print it, and exit.")
 @click.version_option(package_name="mmdaemon", message="%(prog)s %(version)s")
 @click.pass_context
@@ -47,7 +53,11 @@ def command(
     socket_path: Path | None,
     check: bool,
 ) -> None:
-    """Serve the models of a folder over a Unix socket."""
+    """Serve the models of a folder over a Unix socket.
+
+    The file of --config may set every key. An environment variable MMDAEMON_SECTION_KEY wins over the file, and a flag
+    wins over both. config.toml lists the keys; --check prints the values that apply.
+    """
     if ctx.args:
         raise click.UsageError(
             f"expected options only, got {ctx.args[0]!r}; the model folder is --models {ctx.args[0]}"

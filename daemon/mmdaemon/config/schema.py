@@ -22,7 +22,7 @@ class PathsSection:
 
     Attributes:
         models: The model folder.
-        store: The daemon's private folder, which it makes.
+        store: The daemon's private folder. The daemon creates it.
         socket: The socket that clients connect to.
     """
 

@@ -90,6 +90,20 @@ def test_a_model_folder_that_was_given_must_be_there(base: dict[str, str], tmp_p
     assert f"mkdir -p {tmp_path}/none" in caught.value.hint
 
 
+def test_the_daemon_makes_its_default_model_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    config = load_config(None, {"HOME": str(tmp_path / "home")}, {})
+    assert config.paths.models == tmp_path / "models" and config.paths.models.is_dir()
+
+
+@pytest.mark.skipif(default_paths({}, 0).models.exists(), reason="this box has the default folder for root")
+def test_the_default_model_folder_for_root_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(ConfigError, match="is not there"):
+        load_config(None, {}, {})
+
+
 @pytest.mark.parametrize("store", ["models", "models/store", "."])
 def test_the_store_and_the_model_folder_are_apart(base: dict[str, str], tmp_path: Path, store: str) -> None:
     with pytest.raises(ConfigError, match="lie in one another"):
