@@ -8,15 +8,21 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import mmclient
+import mmclient.testing
 
 PAGE = Path(__file__).resolve().parents[1] / "client.md"
 BEGIN = "<!-- Made from the docstrings: .venv/bin/python -m docs.site.reference -->"
 END = "<!-- End of what is made from the docstrings -->"
+DESCRIBED = [
+    *((mmclient, name) for name in mmclient.__all__),
+    *((mmclient.testing, name) for name in ("FakeDaemon", "FakeModel")),
+]
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Shape|Thread|Units):[ \n]")
 _FLAT = 76  # characters of a signature that stays on one line
 _ENTRY = re.compile(r"([\w`.]+(?: \([^)]*\))?): ")
@@ -25,10 +31,10 @@ _ENTRY = re.compile(r"([\w`.]+(?: \([^)]*\))?): ")
 def reference() -> str:
     """Return the reference as Markdown."""
     parts: list[str] = []
-    for name in mmclient.__all__:
-        thing = getattr(mmclient, name)
-        parts += ["", f"### {name}", "", *_described(thing, f"class mmclient.{name}{_signature(thing)}")]
-        if issubclass(thing, Exception):
+    for module, name in DESCRIBED:
+        thing = getattr(module, name)
+        parts += ["", f"### {name}", "", *_described(thing, f"class {module.__name__}.{name}{_signature(thing)}")]
+        if issubclass(thing, Exception) or is_dataclass(thing):  # their attributes say it all
             continue
         for method, function in vars(thing).items():  # in the order of the code
             if inspect.isfunction(function) and not method.startswith("_"):
@@ -50,8 +56,10 @@ def _signature(thing: Callable[..., Any]) -> str:
         if argument.kind is argument.KEYWORD_ONLY and "*" not in arguments:
             arguments.append("*")
         default = "" if argument.default is argument.empty else f" = {argument.default!r}"
+        default = default.replace("<factory>", "...")  # of a dataclass: something made anew
+        star = "*" if argument.kind is argument.VAR_POSITIONAL else ""
         if argument.name != "self":
-            arguments.append(f"{argument.name}: {argument.annotation}{default}")
+            arguments.append(f"{star}{argument.name}: {argument.annotation}{default}")
     returned = signature.return_annotation
     after = f" -> {returned}" if isinstance(returned, str) and returned != "None" else ""
     flat = f"({', '.join(arguments)}){after}"

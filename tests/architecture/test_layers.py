@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "mmwire": set(),
     "mmclient": set(),
     "mmclient.pixels": set(),
+    "mmclient.testing": set(),  # for the tests of applications: the client never imports it
     "mmclient.cli": {"mmclient", "mmclient.cli.input", "mmclient.cli.output"},
     "mmclient.cli.input": {"mmclient", "mmclient.pixels"},
     "mmclient.cli.output": {"mmclient", "mmclient.cli.input"},  # a row is called by its file's name
@@ -170,6 +171,7 @@ OUTSIDE: dict[str, set[str]] = {
     "mmclient.cli": {"click", "tqdm"},
     "mmclient.cli.input": {"numpy"},
     "mmclient.pixels": {"numpy", "PIL"},
+    "mmclient.testing": {"numpy"},
     "mmclient.cli.output": {"numpy", "click"},
     "mmconvert.backends.litert": {"numpy", "ai_edge_litert", "flatbuffers", "litert_quantizer"},
     "mmconvert.backends.tensorflow": {"tensorflow", "keras", "tf_keras", "h5py"},
@@ -281,6 +283,8 @@ def test_imports_follow_the_table(module: str) -> None:
         ("mmwire.frame", "numpy", "standard library only"),
         ("mmclient.client", "mmdaemon.dispatch.lane", "no arrow"),
         ("mmclient.link", "mmclient.cli.console", "no arrow"),
+        ("mmclient.client", "mmclient.testing.daemon", "no arrow"),
+        ("mmclient.testing.daemon", "mmclient.client", "no arrow"),
         ("mmclient.cli.input.feed", "mmclient.cli.output.table", "no arrow"),
         ("mmclient.client", "click", "may use ['numpy']"),
         ("mmconvert.cli", "mmclient.client", "no arrow"),

@@ -47,7 +47,7 @@ def test_broken_in_the_middle_of_a_large_answer(daemon: FakeDaemon, client: Clie
                 pieces.append(data)
 
         real, peer.sock = peer.sock, Cut()  # type: ignore[assignment]
-        peer.infer(frame)
+        daemon.answer(peer, frame)
         peer.sock = real
         real.sendall(pieces[0][: len(pieces[0]) // 2])
         return drop(peer, frame)
@@ -134,7 +134,7 @@ def test_an_answer_after_the_timeout_reaches_no_other_request(daemon: FakeDaemon
     def late(peer: Peer, frame: Frame) -> bool:
         assert may_answer.wait(10)
         try:
-            peer.infer(frame)
+            daemon.answer(peer, frame)
         except OSError:
             pass  # the client has closed, as it should
         finally:
