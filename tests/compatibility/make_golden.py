@@ -21,8 +21,9 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
 from rig import tiny_tflite as tiny  # noqa: E402 - beside, but not inside, the package that is imported
-from rig.daemon_process import LIMIT_S, DaemonProcess, wait_for  # noqa: E402
+from rig.daemon_process import DaemonProcess  # noqa: E402
 from rig.release import Release, ReleaseDaemon  # noqa: E402
+from rig.waiting import LIMIT_S, wait_for  # noqa: E402
 
 OPTIONS = """\
 threads = 2

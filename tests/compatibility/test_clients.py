@@ -11,8 +11,8 @@ import pytest
 
 from mmwire.errors import EXIT_REFUSED, EXIT_RETRYABLE
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S
 from rig.release import Release, ReleaseDaemon
+from rig.waiting import LIMIT_S
 
 CONVERSATION = Path(__file__).with_name("conversation.py")
 PAIRS = [("old", "new"), ("new", "old")]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, wait_for
 from rig.release import Release, ReleaseDaemon
+from rig.waiting import LIMIT_S, wait_for
 
 CALLER = Path(__file__).with_name("caller.py")
 WAYS = [("old", "new"), ("new", "old")]

@@ -7,7 +7,8 @@ import numpy as np
 from mmconvert.pack.seal import seal
 from mmwire.golden import Golden, GoldenTensor, pack_goldens
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, DaemonProcess, wait_for
+from rig.daemon_process import DaemonProcess
+from rig.waiting import LIMIT_S, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 

@@ -13,7 +13,8 @@ import pytest
 from mmclient import Client
 from mmwire.errors import MmError
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
+from rig.daemon_process import QUICK, DaemonProcess
+from rig.waiting import LIMIT_S, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 FOR_EVER = np.float32([1e9])

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess
+from rig.daemon_process import BIN, QUICK, DaemonProcess
+from rig.waiting import LIMIT_S
 
 REAL = Path(os.environ.get("MM_REAL_MODELS", Path(__file__).parents[3] / "shared" / "models"))
 

@@ -15,8 +15,9 @@ import pytest
 from mmclient import MmError
 from mmwire import message
 from rig import tiny_tflite as tiny
-from rig.daemon_process import DaemonProcess, wait_for
+from rig.daemon_process import DaemonProcess
 from rig.listener import Client
+from rig.waiting import wait_for
 
 FOR_EVER = struct.pack("<f", 1e9)  # to the model that counts down
 

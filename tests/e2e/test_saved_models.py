@@ -20,7 +20,8 @@ from mmclient import Client
 from mmwire.errors import MmError
 from rig import saved_models
 from rig import tiny_tflite as tiny
-from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
+from rig.daemon_process import BIN, QUICK, DaemonProcess
+from rig.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.tensorflow
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from rig import tiny_tflite as tiny
-from rig.daemon_process import BIN, LIMIT_S, QUICK, DaemonProcess, wait_for
+from rig.daemon_process import BIN, QUICK, DaemonProcess
+from rig.waiting import LIMIT_S, wait_for
 
 ROW = np.ones((1, 4), np.float32)
 

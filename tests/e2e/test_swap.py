@@ -8,7 +8,8 @@ import threading
 import numpy as np
 
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, DaemonProcess
+from rig.daemon_process import DaemonProcess
+from rig.waiting import LIMIT_S
 
 SWAPS = 2_000 if os.environ.get("MM_SOAK") else 25
 CLIENTS = 4

@@ -14,7 +14,8 @@ import pytest
 
 from mmwire.errors import MmError
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess, wait_for
+from rig.daemon_process import QUICK, DaemonProcess
+from rig.waiting import LIMIT_S, wait_for
 
 STOPPED_S = 3.0  # longer than between two looks at its own health
 FOR_EVER = np.float32([1e9])

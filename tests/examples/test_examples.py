@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess
+from rig.daemon_process import QUICK, DaemonProcess
+from rig.waiting import LIMIT_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

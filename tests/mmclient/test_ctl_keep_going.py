@@ -118,4 +118,4 @@ def test_a_failure_that_every_row_shares_ends_the_run(ctl: Ctl, daemon: FakeDaem
     given = ["predict", "double", str(tmp_path / "x.npy"), "--keep-going", "--timeout", "0.1"]
     status, out, err = ctl(*given)
     assert (status, out) == (4, "") and "no answer within the timeout" in err
-    assert ctl("predict", "nope", *given[2:])[0] == 1
+    assert ctl("predict", "nope", str(tmp_path / "x.npy"), "--keep-going")[0] == 1

@@ -11,9 +11,10 @@ import pytest
 from mmclient import Answer, Client
 from mmwire.errors import MmError
 from mmwire.message import Opened
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess
+from rig.daemon_process import QUICK, DaemonProcess
 from rig.fake_daemon import FakeDaemon, FakeModel, one
 from rig.tiny_tflite import add_constant
+from rig.waiting import LIMIT_S
 
 ROW = np.ones((1, 4), np.float32)
 OTHER_HASH = "0" * 64

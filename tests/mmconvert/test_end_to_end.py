@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from mmwire.tflite import outline, verify_content
+from rig.waiting import wait_for
 
 pytestmark = pytest.mark.tensorflow
 
@@ -96,14 +96,10 @@ def test_an_interrupted_conversion_leaves_nothing(saved_models, tmp_path, number
         text=True,
         env={**os.environ, "TMPDIR": str(scratch)},
     )
-    deadline = time.monotonic() + 30
-    while not (children := children_of(process.pid)):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
+    children = wait_for("a child runs", lambda: children_of(process.pid))
     process.send_signal(number)
     assert "interrupted" in process.communicate(timeout=30)[1]
     assert process.returncode == status
     assert list(scratch.iterdir()) == [] and list(folder.iterdir()) == []
-    while any(is_running(child) for child in children):  # one that was only just started ends by itself
-        assert time.monotonic() < deadline, "a child outlived the command"
-        time.sleep(0.01)
+    # A child that has only just started ends by itself.
+    wait_for("the children end with the command", lambda: not any(is_running(child) for child in children))

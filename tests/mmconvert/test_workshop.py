@@ -2,9 +2,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from rig.waiting import wait_for
 
 pytestmark = pytest.mark.tensorflow
 
@@ -34,10 +35,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(mmconvert, converted, saved_
         env={**os.environ, "TMPDIR": str(scratch)},
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while not (found := list(tmp_path.glob("kept/float-*"))):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
+    found = wait_for("the float model is kept", lambda: list(tmp_path.glob("kept/float-*")))
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "out.tflite").exists()

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from rig.daemon_process import wait_for
+from rig.waiting import wait_for
 
 MODELS = "/var/lib/mmdaemon/models"
 ROW = '{"x": [[1, 2, 3, 4]]}'

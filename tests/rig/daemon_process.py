@@ -7,15 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmclient import Client
+from rig.waiting import LIMIT_S, wait_for
 
 BIN = Path(sys.executable).parent
-LIMIT_S = 60.0
 # A settle time that tests need not wait for, and a grace that they need not either.
 QUICK = {
     "MMDAEMON_MODELS_SETTLE_MS": "50",
@@ -23,15 +22,6 @@ QUICK = {
     "MMDAEMON_MODELS_RETIRE_GRACE_S": "0.3",
     "MMDAEMON_MODELS_RESCAN_S": "1",
 }
-
-
-def wait_for(what: str, condition: Callable[[], Any]) -> Any:
-    """Look again until the condition gives something true; fail after one limit."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.01)
-    return found
 
 
 class DaemonProcess:

@@ -18,8 +18,8 @@ from mmwire.connection import Connection, Role
 from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
 from mmwire.tensor import SignatureSpec, TensorSpec
+from rig.waiting import LIMIT_S, wait_for
 
-LIMIT_S = 20.0
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
 
 
@@ -148,15 +148,8 @@ class Rig:
         return client
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so: looks again whenever the scheduler was entered."""
-        ended = threading.Event()
-        deadline = threading.Timer(LIMIT_S, ended.set)
-        deadline.start()
-        try:
-            while not condition():
-                assert not ended.wait(0.002), "it never became so"
-        finally:
-            deadline.cancel()
+        """Wait until something is so."""
+        wait_for("what the test waits for", condition)
 
     def queued(self) -> int:
         with self.dispatcher.scheduler() as scheduler:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess
+from rig.daemon_process import QUICK, DaemonProcess
+from rig.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 OLD_WHEEL = ROOT / "tests/compatibility/old/mmdaemon-0.1.0-py3-none-any.whl"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from rig.booted_box import Box
-from rig.daemon_process import wait_for
+from rig.waiting import wait_for
 
 
 class Clients:

@@ -11,7 +11,8 @@ import pytest
 from mmwire.errors import MmError
 from rig import saved_models
 from rig import tiny_tflite as tiny
-from rig.daemon_process import LIMIT_S, QUICK, DaemonProcess
+from rig.daemon_process import QUICK, DaemonProcess
+from rig.waiting import LIMIT_S
 
 ROW = np.ones((1, 4), np.float32)
 

@@ -23,6 +23,7 @@ from mmwire.connection import Connection, Role
 from mmwire.errors import RemoteWireError
 from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
+from rig.waiting import wait_for
 
 SOAK_S = float(os.environ.get("MM_SOAK_S") or 30)
 SEED = int(os.environ.get("MM_SOAK_SEED") or time.time_ns() % 10**9)
@@ -114,11 +115,8 @@ def daemon(tmp_path: Path) -> Iterator[Path]:
             stderr=stderr,
         )
     try:
-        until = time.monotonic() + 30
-        while not path.exists():
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"the daemon did not start: {log.read_text()}")
-            time.sleep(0.01)  # a poll of the condition above
+        wait_for("the daemon listens, or has ended", lambda: path.exists() or process.poll() is not None)
+        assert process.poll() is None, f"the daemon did not start: {log.read_text()}"
         yield path
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)

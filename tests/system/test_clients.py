@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig import tiny_tflite as tiny
 from rig.booted_box import MODELS, Box
-from rig.daemon_process import wait_for
+from rig.waiting import wait_for
 from rig.waiting_clients import clients_that_only_wait
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rig import tiny_tflite as tiny
 from rig.booted_box import MODELS, Box
-from rig.daemon_process import wait_for
+from rig.waiting import wait_for
 
 INSTALLED_MB = 175
 EXPOSURE = 0.5

@@ -9,7 +9,7 @@ import pytest
 
 from rig import tiny_tflite as tiny
 from rig.booted_box import MODELS, Box
-from rig.daemon_process import wait_for
+from rig.waiting import wait_for
 
 HUNG_S = 3.0
 READY_S = 1.5

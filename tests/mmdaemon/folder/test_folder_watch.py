@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +15,7 @@ from watchdog.observers import inotify
 
 from mmdaemon.folder import watch
 from mmdaemon.folder.watch import Watcher
-
-LIMIT_S = 10.0
+from rig.waiting import LIMIT_S, wait_for
 
 # The product ignores it too (watch.py), but as an error it kills watchdog's thread.
 pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
@@ -54,13 +53,6 @@ def watcher(models: Path, hints: Hints) -> Iterator[Watcher]:
     watcher.start()
     yield watcher
     watcher.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_written_file_is_a_hint_but_not_a_rename(models: Path, watcher: Watcher, hints: Hints) -> None:
@@ -159,7 +151,7 @@ def test_a_dead_thread_is_noticed_and_replaced(models: Path, watcher: Watcher, h
     assert emitters
     for emitter in emitters:
         emitter.stop()
-    wait_until(lambda: not watcher.is_alive())
+    wait_for("the watcher has ended", lambda: not watcher.is_alive())
     assert watcher.revive()
     assert watcher.is_alive()
     (models / "a.tflite").write_bytes(b"abc")
@@ -181,7 +173,7 @@ def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints)
         assert not watcher.revive()
         (models / "a.tflite").write_bytes(b"abc")
         assert entered.wait(LIMIT_S)
-        wait_until(watcher.revive)
+        wait_for("the watcher is revived", watcher.revive)
         assert watcher.is_alive()
     finally:
         stuck.set()

@@ -17,19 +17,13 @@ from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
 from mmdaemon.store.blob import OpenBlob
 from mmdaemon.store.trial import TrialResult
+from rig.waiting import wait_for
 
 HERE = Path(__file__).parent
 LIMIT_S = 20.0
 LIMITS = TrialLimits(wall_s=LIMIT_S, cpu_s=30, memory_bytes=256 << 20)
 
 Check = Callable[..., TrialResult]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
@@ -40,7 +34,7 @@ def is_alive(pid: int) -> bool:
 
 
 def only_pid(folder: Path) -> int:
-    wait_until(lambda: any(folder.iterdir()))
+    wait_for("a trial has begun", lambda: any(folder.iterdir()))
     return int(next(folder.iterdir()).name)
 
 
@@ -213,7 +207,7 @@ def test_a_trial_dies_with_the_helper(make_probe: Callable[..., Probe], tmp_path
         helper = probe.pid
         assert helper is not None
         os.kill(helper, signal.SIGKILL)
-        wait_until(lambda: not is_alive(child))
+        wait_for("the child is gone", lambda: not is_alive(child))
         probe.stop()
         assert pending.result().transient
 
@@ -248,7 +242,7 @@ probe.check(OpenBlob("a", os.open({str(tmp_path / "model")!r}, os.O_RDONLY), 1),
         assert is_alive(child)
         process.kill()
         process.wait()
-    wait_until(lambda: not is_alive(helper) and not is_alive(child))
+    wait_for("both are gone", lambda: not is_alive(helper) and not is_alive(child))
 
 
 def test_the_helper_dies_with_the_daemon_even_if_somebody_holds_its_socket(
@@ -267,7 +261,7 @@ os.kill(os.getpid(), 9)
     done = subprocess.run([sys.executable, "-c", daemon], stdout=subprocess.PIPE)
     helper, holder = map(int, done.stdout.split())
     try:
-        wait_until(lambda: not is_alive(helper))
+        wait_for("the helper is gone", lambda: not is_alive(helper))
         assert is_alive(holder)
     finally:
         os.kill(holder, signal.SIGKILL)
@@ -297,7 +291,7 @@ def test_stop_ends_what_is_under_way_and_start_begins_again(make_probe: Callable
         probe.stop()
         result = pending.result()
     assert (result.code, result.transient) == ("INTERNAL", True)
-    wait_until(lambda: not is_alive(child))
+    wait_for("the child is gone", lambda: not is_alive(child))
     assert not check(probe, tmp_path, "ok").ok
     probe.start()
     probe.start()

@@ -10,6 +10,7 @@ import pytest
 from mmconvert.backends.process.limit import Limits
 from mmconvert.backends.process.worker import Worker
 from mmwire.errors import ConvertError
+from rig.waiting import wait_for
 
 CHILD = """
 import ctypes, os, signal, sys, time
@@ -125,7 +126,4 @@ def test_the_child_dies_with_its_parent(worker, tmp_path):
     parent = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
     assert parent.returncode == -signal.SIGKILL
     pid = int(parent.stdout)
-    deadline = time.monotonic() + 10
-    while is_running(pid):
-        assert time.monotonic() < deadline, "the child outlived its parent"
-        time.sleep(0.01)
+    wait_for("the child ends with its parent", lambda: not is_running(pid))
