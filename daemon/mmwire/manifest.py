@@ -6,14 +6,14 @@ beside them ``NAME.labels.txt`` (one label a line) and ``NAME.toml`` (``ModelOpt
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mmwire.errors import ModelError
+from mmwire.errors import ModelError, RequestError
+from mmwire.spelling import nearest
 
 MODEL_SUFFIX = ".tflite"
 LABELS_SUFFIX = ".labels.txt"
@@ -23,12 +23,34 @@ SAVED_MODEL_FILE = "saved_model.pb"
 IGNORED_SUFFIXES = (".part", ".tmp")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
+_SHOWN_CHARACTERS = 60  # of a name or value that is refused
 _VERSION = re.compile(r"[1-9][0-9]{0,17}\Z")  # a positive integer that fits 64 bits
 
 
 def is_model_name(name: str) -> bool:
     """Return whether ``name`` may be a model's: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``."""
     return _NAME.match(name) is not None
+
+
+def unknown_model(name: str, known: Iterable[str] = ()) -> RequestError:
+    """Return the error for a name that no model has, whoever sent it and however long it is.
+
+    Args:
+        name: The name that was asked for.
+        known: The names of models; the hint is the one that was probably meant.
+    """
+    if not is_model_name(name):
+        came = f"{name[:_SHOWN_CHARACTERS]!r}" + (
+            f"... ({len(name)} characters)" if len(name) > _SHOWN_CHARACTERS else ""
+        )
+        return RequestError("MODEL_NOT_FOUND", f"{came} is not a model name", f"expected {NAME_RULE}")
+    near = nearest(name, known)
+    return RequestError(
+        "MODEL_NOT_FOUND",
+        f"no model named {name!r}",
+        f"did you mean {near!r}?" if near else "mmctl ls lists the models",
+    )
 
 
 def parse_version(text: str) -> int | None:
@@ -84,7 +106,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "image_mean": (-1e9, 1e9),
     "image_scale": (-1e9, 1e9),
 }
-_SHOWN_CHARACTERS = 60  # of a value that is refused
 
 
 def parse_options(text: str, file_name: str = "NAME.toml") -> ModelOptions:
@@ -166,9 +187,8 @@ def _shown(value: Any) -> str:
 
 
 def _key_hint(key: str, value: Any, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
+    if near := nearest(key, known):
+        return f"did you mean {near}?"
     if isinstance(value, Mapping):
         return f"write the keys at the top of the file, without [{key}]"
     return f"known keys: {', '.join(known)}"
@@ -177,8 +197,8 @@ def _key_hint(key: str, value: Any, known: Iterable[str]) -> str:
 def _hint(key: str, value: Any) -> str:
     if isinstance(value, str) and key in _RANGES and value.strip().isdecimal():
         return f"write it without quotes: {key} = {value.strip()}"
-    if isinstance(value, str) and (near := difflib.get_close_matches(value, _CHOICES.get(key, ()), n=1)):
-        return f'did you mean "{near[0]}"?'
+    if isinstance(value, str) and (near := nearest(value, _CHOICES.get(key, ()))):
+        return f'did you mean "{near}"?'
     return f"change it, or take the line out: the default is {_shown(getattr(_DEFAULTS, key))}"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from mmwire.manifest import (
     parse_labels,
     parse_options,
     parse_version,
+    unknown_model,
 )
 
 FUZZ = settings(deadline=None, derandomize=True, max_examples=300)
@@ -29,6 +32,28 @@ def test_model_names(name: str) -> None:
 )
 def test_other_texts_are_not_model_names(name: str) -> None:
     assert not is_model_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("digist", "no model named 'digist'", "did you mean 'digits'?"),
+        ("camera", "no model named 'camera'", "mmctl ls lists the models"),
+        ("a b", "'a b' is not a model name", "expected 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"),
+    ],
+)
+def test_a_name_that_no_model_has_is_told_with_the_way_out(name: str, message: str, hint: str) -> None:
+    error = unknown_model(name, ["digits", "kws"])
+    assert (error.code, error.message, error.hint) == ("MODEL_NOT_FOUND", message, hint)
+
+
+def test_a_name_of_64_kb_is_compared_with_nothing() -> None:
+    def known() -> Iterator[str]:
+        pytest.fail("the names of models were read")
+        yield ""
+
+    error = unknown_model("x" * 65536, known())
+    assert error.message == f"'{'x' * 60}'... (65536 characters) is not a model name"
 
 
 @FUZZ

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import signal
@@ -14,6 +13,7 @@ import click
 
 from mmclient.cli.console import Console
 from mmwire.errors import EXIT_BUG, EXIT_OK, ClientError, InternalError, MmError
+from mmwire.spelling import nearest
 
 VERBS = ("predict", "ls", "show", "ps", "status", "wait", "load", "unload")
 _VARIABLE = "_MMCTL_COMPLETE"  # set by the scripts that click writes for shells
@@ -54,8 +54,8 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         word = args[0]
         if word not in VERBS and not word.startswith("-"):
-            near = difflib.get_close_matches(word, VERBS, n=1)
-            advice = f"did you mean mmctl {near[0]}?" if near else f"the verbs are {', '.join(VERBS)}"
+            near = nearest(word, VERBS)
+            advice = f"did you mean mmctl {near}?" if near else f"the verbs are {', '.join(VERBS)}"
             raise click.UsageError(f"mmctl has no verb {word!r}: {_ADVICE.get(word, advice)}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -19,6 +18,7 @@ from mmdaemon.config.schema import (
 )
 from mmwire.address import SOCKET_PATH_MAX_BYTES
 from mmwire.errors import ConfigError
+from mmwire.spelling import nearest
 
 PREFIX = "MMDAEMON_"
 _MODE = re.compile(r"0?[0-7]{3}\Z")
@@ -97,8 +97,8 @@ def _variable(key: str) -> str:
 
 
 def _unknown(what: str, got: str, known: Iterable[str]) -> ConfigError:
-    near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    near = nearest(got, known, likeness=0.5)
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
     return ConfigError("CONFIG_INVALID", f"{what} is not known", hint)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
-from mmwire.errors import CapacityError, RequestError
+from mmwire.errors import CapacityError
 
 
 def draining() -> CapacityError:
@@ -29,15 +26,3 @@ def too_late() -> CapacityError:
         "the deadline passed before the request could run",
         "allow more time, or send fewer requests at a time",
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a name looks like, None when it looks like none."""
-    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
-
-
-def unknown(name: str, known: Iterable[str] = ()) -> RequestError:
-    """Return the error for a name that no model has; the hint is the known name that it looks like."""
-    near = nearest(name, known)
-    hint = f"did you mean {near!r}?" if near else "mmctl ls lists the models"
-    return RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", hint)

@@ -20,10 +20,11 @@ from mmdaemon.dispatch.backlog import Backlog
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.lane import Lane
 from mmdaemon.dispatch.lease import Lease
-from mmdaemon.dispatch.refusal import draining, queue_full, too_late, unknown
+from mmdaemon.dispatch.refusal import draining, queue_full, too_late
 from mmdaemon.dispatch.request import Request
 from mmdaemon.dispatch.supply import Supply, SupplyEffects
 from mmwire.errors import MmError
+from mmwire.manifest import unknown_model
 
 
 class Effects(SupplyEffects, Protocol):
@@ -66,10 +67,9 @@ class Scheduler:
         Raises:
             RequestError: ``MODEL_NOT_FOUND``, with the nearest name as the hint.
         """
-        lane = self.lanes.get(name)
-        if lane is None:
-            raise unknown(name, self.lanes)
-        return lane
+        if name not in self.lanes:
+            raise unknown_model(name, self.lanes)
+        return self.lanes[name]
 
     def admit(self, request: Request, now: float, may_run: bool) -> Lease | None:
         """Admit a request; return a lease when it runs now, None when it waits.
@@ -160,7 +160,7 @@ class Scheduler:
         """
         lane = self.lanes.get(deployment.name)
         if lane is None:
-            lane = self.lanes[deployment.name] = Lane(deployment.name, unknown(deployment.name))
+            lane = self.lanes[deployment.name] = Lane(deployment.name, unknown_model(deployment.name))
         lane.max_queue = max_queue
         old = self._retire(lane)
         lane.deployment = deployment
@@ -182,7 +182,7 @@ class Scheduler:
         """Remove a name; return what served, which retires."""
         if name not in self.lanes:
             return None
-        old = self.set_absent(name, unknown(name))
+        old = self.set_absent(name, unknown_model(name))
         del self.lanes[name]
         return old
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmwire.errors import ModelError
-from mmwire.manifest import MODEL_SUFFIX
+from mmwire.manifest import MODEL_SUFFIX, NAME_RULE
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -64,7 +64,7 @@ def bad_name(name: str) -> ModelError:
     return ModelError(
         "MODEL_INVALID",
         f"{shown(name)} is not a model name",
-        "rename it: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
+        f"rename it: {NAME_RULE}",
     )
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from mmdaemon.dispatch.refusal import unknown
 from mmdaemon.folder.snapshot import FolderSource, Problem, Snapshot
 from mmdaemon.loader.arrived import Arrived, Refused
 from mmdaemon.loader.candidate import Candidate
@@ -33,7 +32,7 @@ from mmdaemon.loader.swap import Swap
 from mmdaemon.log.logger import LOG, about
 from mmdaemon.registry.model import Model
 from mmdaemon.registry.registry import Registry
-from mmwire.manifest import ModelOptions
+from mmwire.manifest import ModelOptions, unknown_model
 
 # Returns None for a source that has settled, else when to look again in monotonic seconds.
 IsSettled = Callable[[FolderSource, float], float | None]
@@ -189,7 +188,7 @@ class Comparison:
 
     def _known(self, name: str) -> NameState:
         if name not in self._registry:
-            raise unknown(name, self._registry.names())
+            raise unknown_model(name, self._registry.names())
         return self._states[name]
 
     def _apply(self, state: NameState, effects: list[Effect]) -> None:

@@ -19,8 +19,9 @@ from mmdaemon.loader.arrived import Refused
 from mmdaemon.loader.comparison import Comparison
 from mmdaemon.loader.loads import Loads
 from mmdaemon.loader.pace import Pace
-from mmdaemon.loader.waiting import Reply, Wait, WaitAnswer, Waiting
+from mmdaemon.loader.waiting import Wait, WaitAnswer, Waiting
 from mmdaemon.log.logger import LOG, log_bug
+from mmwire.message import Reply
 
 
 class Reconciler:

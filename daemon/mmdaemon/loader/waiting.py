@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mmdaemon.dispatch.refusal import nearest, unknown
 from mmdaemon.loader.absence import quarantined, unloaded
 from mmdaemon.registry.registry import Registry, Standing
 from mmwire.errors import CapacityError, MmError
-
-Reply = Callable[[dict[str, Any] | MmError], None]
+from mmwire.manifest import unknown_model
+from mmwire.message import Reply
+from mmwire.spelling import nearest
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +116,7 @@ def _misspelt(name: str, registry: Registry) -> MmError | None:
     near = nearest(name, registry.names())
     if near is None or re.sub(r"\d+", "#", near) == re.sub(r"\d+", "#", name):
         return None
-    return unknown(name, [near])
+    return unknown_model(name, [near])
 
 
 def _too_late(wait: Wait, registry: Registry) -> MmError:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmdaemon.dispatch.dispatcher import Dispatcher
-from mmdaemon.dispatch.refusal import unknown
 from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
 from mmwire.errors import RequestError
+from mmwire.manifest import unknown_model
 from mmwire.message import Reply
 
 
@@ -153,7 +153,7 @@ class Control:
     def _known(self, arguments: Mapping[str, Any]) -> str:
         name = _text(arguments, "model")
         if name not in self._registry:
-            raise unknown(name, self._registry.names())
+            raise unknown_model(name, self._registry.names())
         return name
 
 
