@@ -82,7 +82,7 @@ class App:
         self.reconciler.set_pace(pace_of(config))
         self.health.max_run_s = config.limits.max_run_s
         with self.dispatcher.scheduler() as scheduler:
-            scheduler.max_queue = config.limits.max_queue
+            scheduler.backlog.max_queue = config.limits.max_queue
 
     def close(self, wait: bool) -> None:
         """Stop everything; without ``wait`` whatever still runs is left behind."""

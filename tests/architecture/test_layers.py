@@ -145,6 +145,7 @@ WIRING = {"mmdaemon.app", "mmdaemon.model_path", "mmdaemon.request_path", "mmdae
 PLAIN = (
     "mmdaemon.dispatch.backlog",
     "mmdaemon.dispatch.deployment",
+    "mmdaemon.dispatch.effect",
     "mmdaemon.dispatch.lane",
     "mmdaemon.dispatch.lease",
     "mmdaemon.dispatch.notes",

@@ -1,4 +1,4 @@
-"""The requests that wait: which lane is next, which deadline is next, how many bytes they hold."""
+"""The requests that wait: which lane is next, which deadline is next, how many may wait."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from collections import deque
 from collections.abc import Iterator
 
 from mmdaemon.dispatch.lane import Lane
+from mmdaemon.dispatch.refusal import queue_full
 from mmdaemon.dispatch.request import Request
 
 
 class Backlog:
     """The waiting requests of all lanes. Lanes take turns. A request may leave its lane from any place in it.
 
+    Args:
+        max_queue: How many requests may wait for a model whose options set no limit.
+        max_bytes: How many bytes the inputs of all waiting requests may have.
+
+    Attributes:
+        max_queue: As above; it may change at any time.
+        requests: How many requests wait.
+        bytes: How many bytes their inputs have.
+
     Thread: under the dispatcher's monitor only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_queue: int, max_bytes: int) -> None:
+        self.max_queue = max_queue
+        self._max_bytes = max_bytes
         self.requests = 0
         self.bytes = 0
         self._round: deque[Lane] = deque()
@@ -29,7 +41,14 @@ class Backlog:
         return self.requests > 0
 
     def enter(self, lane: Lane, request: Request) -> None:
-        """Let a request wait in its lane."""
+        """Let a request wait in its lane.
+
+        Raises:
+            CapacityError: ``QUEUE_FULL``: too many requests wait, or they hold too many bytes.
+        """
+        is_full = len(lane.waiting) >= (lane.max_queue or self.max_queue)
+        if is_full or self.bytes + len(request.payload) > self._max_bytes:
+            raise queue_full(lane.name, len(lane.waiting), self.bytes)
         request.is_waiting = True
         if not lane.waiting:
             self._round.append(lane)

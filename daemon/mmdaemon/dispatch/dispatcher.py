@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.lease import Lease
-from mmdaemon.dispatch.notes import Notes
+from mmdaemon.dispatch.notes import Notebook, Notes
 from mmdaemon.dispatch.request import Request
 from mmdaemon.dispatch.scheduler import Scheduler
 from mmdaemon.log.logger import LOG, about, log_bug
@@ -40,9 +40,9 @@ class Dispatcher:
         dispose: Callable[[Any], None],
     ) -> None:
         self._monitor = threading.Lock()
-        self._notes = Notes()
+        self._notebook = Notebook()
         self._at_work: set[Lease] = set()  # used without the monitor: each operation on it is atomic
-        self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notes)
+        self._scheduler = Scheduler(cores, max_queue, max_queued_bytes, self._notebook)
         self._grow = grow
         self._dispose = dispose
         self._wake: Callable[[], None] = _nobody
@@ -76,7 +76,7 @@ class Dispatcher:
             lease = self._scheduler.admit(request, now, may_run)
             if request.deadline < self._timer_due and request.is_waiting:
                 self._timer.notify()
-            notes = self._notes.take()
+            notes = self._notebook.take()
         if notes is not None:
             self._follow(notes)
         return lease
@@ -85,7 +85,7 @@ class Dispatcher:
         """Return the next waiting request that can run now."""
         with self._monitor:
             lease = self._scheduler.take(time.monotonic())
-            notes = self._notes.take()
+            notes = self._notebook.take()
         if notes is not None:
             self._follow(notes)
         return lease
@@ -107,7 +107,7 @@ class Dispatcher:
             with self._monitor:
                 lost = error is not None and error.code == "INSTANCE_LOST"
                 following = self._scheduler.finish(lease, ended, error is not None, lost)
-                notes = self._notes.take()
+                notes = self._notebook.take()
             try:
                 if error is None:
                     queue_us = int((lease.started - request.arrived) * 1e6)
@@ -166,7 +166,7 @@ class Dispatcher:
         """Give the scheduler under the monitor, for a short block; what it asks for is done when the block ends."""
         with self._monitor:
             yield self._scheduler
-            notes = self._notes.take()
+            notes = self._notebook.take()
         if notes is not None:
             self._follow(notes)
 
@@ -190,7 +190,7 @@ class Dispatcher:
                     return
                 now = time.monotonic()
                 self._scheduler.expire(now)
-                notes = self._notes.take()
+                notes = self._notebook.take()
                 if notes is None:
                     self._timer_due = self._scheduler.backlog.next_deadline()
                     self._timer.wait(None if self._timer_due == math.inf else self._timer_due - now)

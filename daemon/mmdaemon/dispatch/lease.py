@@ -15,14 +15,14 @@ class Lease:
     """One request on one instance, for one thread alone.
 
     Attributes:
-        started: When it was leased, and from its start on: when it started; in monotonic seconds.
+        started: When its thread began to run it, in monotonic seconds; infinite before.
         invoked: When the present invocation began. Every row or batch of a request is one invocation.
     """
 
     request: Request
     deployment: Deployment
     instance: Any
-    started: float
+    started: float = math.inf
     invoked: float = math.inf
 
     @property

@@ -14,27 +14,18 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from mmdaemon.dispatch.backlog import Backlog
 from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.effect import Effects
 from mmdaemon.dispatch.lane import Lane
 from mmdaemon.dispatch.lease import Lease
-from mmdaemon.dispatch.refusal import draining, queue_full, too_late
+from mmdaemon.dispatch.refusal import draining, too_late
 from mmdaemon.dispatch.request import Request
-from mmdaemon.dispatch.supply import Supply, SupplyEffects
+from mmdaemon.dispatch.supply import Supply
 from mmwire.errors import MmError
 from mmwire.manifest import unknown_model
-
-
-class Effects(SupplyEffects, Protocol):
-    """The requests of the scheduler. It makes them under the monitor: implementations only note them."""
-
-    def wake(self) -> None:
-        """Have one more thread call ``take``."""
-
-    def reject(self, request: Request, error: MmError) -> None:
-        """Reply with an error to a request that had been admitted."""
 
 
 class Scheduler:
@@ -42,9 +33,9 @@ class Scheduler:
 
     Args:
         cores: Cores that running invocations share.
-        max_queue: How many requests may wait for a model whose options set no limit; may change at any time.
+        max_queue: How many requests may wait for a model whose options set no limit.
         max_queued_bytes: How many bytes the inputs of all waiting requests may have.
-        effects: Gets what the scheduler asks for.
+        effects: Takes what the scheduler asks for.
 
     Thread: under the dispatcher's monitor only.
     """
@@ -54,9 +45,7 @@ class Scheduler:
         self.busy = 0
         self.is_draining = False
         self.lanes: dict[str, Lane] = {}
-        self.backlog = Backlog()
-        self.max_queue = max_queue
-        self._max_queued_bytes = max_queued_bytes
+        self.backlog = Backlog(max_queue, max_queued_bytes)
         self._effects = effects
         self._supply = Supply(effects)
         self._held: Lane | None = None  # rule 4
@@ -90,12 +79,9 @@ class Scheduler:
         if now >= request.deadline:
             raise too_late()
         if may_run and not lane.waiting and deployment.idle and self._fits(deployment) and self._held is None:
-            return self._lease(request, deployment, now)
+            return self._lease(request, deployment)
         if (refusal := self._supply.refusal(deployment, now)) is not None:
             raise refusal
-        is_full = len(lane.waiting) >= (lane.max_queue or self.max_queue)
-        if is_full or self.backlog.bytes + len(request.payload) > self._max_queued_bytes:
-            raise queue_full(request.model, len(lane.waiting), self.backlog.bytes)
         self.backlog.enter(lane, request)
         self._follow_up()
         return None
@@ -215,9 +201,9 @@ class Scheduler:
     def _fits(self, deployment: Deployment) -> bool:
         return self.busy + deployment.cost <= self.cores
 
-    def _lease(self, request: Request, deployment: Deployment, now: float) -> Lease:
+    def _lease(self, request: Request, deployment: Deployment) -> Lease:
         self.busy += deployment.cost
-        return Lease(request, deployment, deployment.idle.pop(), now)
+        return Lease(request, deployment, deployment.idle.pop())
 
     def _next(self, now: float) -> Lease | None:
         """Lease for the first lane in the round that can run."""
@@ -236,7 +222,7 @@ class Scheduler:
                     continue
                 self.backlog.leave(lane, request)
                 self.backlog.end_turn(lane)
-                return self._lease(request, deployment, now)
+                return self._lease(request, deployment)
         return None
 
     def _follow_up(self) -> None:

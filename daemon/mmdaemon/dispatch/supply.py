@@ -6,23 +6,14 @@ Rule 7 of ``scheduler`` lives here: how long to pause before a lost instance is 
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 from mmdaemon.dispatch.deployment import Deployment
+from mmdaemon.dispatch.effect import Effects
 from mmwire.errors import CapacityError
 
 _PAUSE_S = 1.0
 _PAUSE_MOST_S = 60.0
-
-
-class SupplyEffects(Protocol):
-    """The requests of the supply. It makes them under the monitor: implementations only note them."""
-
-    def grow(self, deployment: Deployment) -> None:
-        """Have one more instance loaded; ``on_grown`` or ``on_not_grown`` follows."""
-
-    def close(self, instance: Any) -> None:
-        """Have an instance closed that nobody will lease again."""
 
 
 class Supply:
@@ -31,7 +22,7 @@ class Supply:
     Thread: under the dispatcher's monitor only.
     """
 
-    def __init__(self, effects: SupplyEffects) -> None:
+    def __init__(self, effects: Effects) -> None:
         self._effects = effects
 
     def grow(self, deployment: Deployment) -> None:

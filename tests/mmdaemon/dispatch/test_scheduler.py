@@ -67,6 +67,12 @@ def deployment(
     return Deployment(name, version, {spec.name: spec}, cost, max_instances, idle, instances)
 
 
+def finish(scheduler: Scheduler, lease: Lease, now: float, failed: bool, lost: bool = False) -> Lease | None:
+    """Run a lease in no time."""
+    lease.started = now
+    return scheduler.finish(lease, now, failed, lost)
+
+
 @pytest.fixture
 def effects() -> FakeEffects:
     return FakeEffects()
@@ -97,7 +103,7 @@ def test_another_queue_limit_applies_to_lanes_without_one_of_their_own(
 ) -> None:
     scheduler = Scheduler(2, 4, 1_000, effects)
     scheduler.publish(deployment(), max_queue=own)
-    scheduler.max_queue = 2
+    scheduler.backlog.max_queue = 2
     for _ in range(accepted):
         scheduler.admit(request(), 0.0, False)
     with pytest.raises(MmError) as caught:
@@ -129,7 +135,7 @@ def test_asks_for_one_more_instance_when_another_model_gives_its_core_back(effec
     assert first is not None and second is not None
     scheduler.admit(request("a"), 0.0, True)
     assert not effects.grown, "both cores are in use"
-    assert scheduler.finish(second, 0.0, False) is None
+    assert finish(scheduler, second, 0.0, False) is None
     assert effects.grown == [first.deployment]
 
 
@@ -162,7 +168,7 @@ def test_a_lost_instance_is_replaced_at_once_and_waiting_requests_go_on(
     scheduler.admit(request(), 0.0, True)
     effects.grown.clear()
     lease.deployment.growing = 0
-    assert scheduler.finish(lease, 1.0, True, lost=True) is None
+    assert finish(scheduler, lease, 1.0, True, lost=True) is None
     assert effects.closed == [lease.instance] and effects.grown == [lease.deployment]
     assert lease.deployment.instances == 0 and scheduler.busy == 0
     scheduler.on_grown(lease.deployment, object(), 2.0)
@@ -201,7 +207,7 @@ def test_instances_that_are_lost_one_after_the_other_pause_their_model(
     scheduler.on_grown(serving, object(), 60.0)
     lease = scheduler.take(60.0)
     assert lease is not None
-    scheduler.finish(lease, 60.0, False)
+    finish(scheduler, lease, 60.0, False)
     scheduler.lose(lease.instance, 61.0)
     assert len(effects.grown) == 4, "it has worked in between: at once"
 
@@ -212,7 +218,7 @@ def test_an_idle_deployment_is_evicted_and_comes_back_with_the_next_request(
     lease = scheduler.admit(request(), 0.0, True)
     assert lease is not None
     assert not scheduler.evict(lease.deployment), "it runs"
-    scheduler.finish(lease, 0.0, False)
+    finish(scheduler, lease, 0.0, False)
     assert scheduler.evict(lease.deployment)
     assert effects.closed == [lease.instance] and lease.deployment.instances == 0
     assert not scheduler.evict(lease.deployment), "there is nothing left"
@@ -264,7 +270,7 @@ def test_lanes_take_turns_and_a_lane_is_first_come_first_served(effects: FakeEff
         assert scheduler.admit(one, 0.0, True) is None
     order: list[Request] = []
     while running is not None:
-        running = scheduler.finish(running, 0.0, False)
+        running = finish(scheduler, running, 0.0, False)
         if running is not None:
             order.append(running.request)
     assert order == [waiting[0], waiting[3], waiting[1], waiting[4], waiting[2]]
@@ -279,9 +285,9 @@ def test_a_wide_model_is_not_starved_by_narrow_ones(effects: FakeEffects) -> Non
     wide = request("wide")
     scheduler.admit(wide, 0.0, True)
     assert first is not None and second is not None
-    assert scheduler.finish(first, 0.0, False) is None, "the wide one waits for both cores"
+    assert finish(scheduler, first, 0.0, False) is None, "the wide one waits for both cores"
     assert scheduler.admit(request("narrow"), 0.0, True) is None, "and nobody overtakes it"
-    following = scheduler.finish(second, 0.0, False)
+    following = finish(scheduler, second, 0.0, False)
     assert following is not None and following.request is wide
 
 
@@ -294,7 +300,7 @@ def test_a_passed_deadline_is_never_started(scheduler: Scheduler, effects: FakeE
     scheduler.admit(late, 0.0, True)
     assert scheduler.backlog.next_deadline() == 5.0
     assert lease is not None
-    assert scheduler.finish(lease, 5.0, False) is None
+    assert finish(scheduler, lease, 5.0, False) is None
     assert [(one, error.code) for one, error in effects.rejected] == [(late, "DEADLINE_EXCEEDED")]
 
 
@@ -316,7 +322,7 @@ def test_a_request_that_left_before_its_deadline_is_freed(scheduler: Scheduler) 
         reply_to = weakref.ref(one.reply_to)
         scheduler.admit(one, 0.0, True)
         assert lease is not None
-        lease = scheduler.finish(lease, 0.0, False)
+        lease = finish(scheduler, lease, 0.0, False)
         assert lease is not None and lease.request is one
         lease.request = request()
         del one
@@ -355,7 +361,7 @@ def test_a_withdrawn_request_is_never_started(scheduler: Scheduler) -> None:
     assert scheduler.withdraw(gone)
     assert not scheduler.withdraw(gone)
     assert lease is not None
-    assert scheduler.finish(lease, 0.0, False) is None
+    assert finish(scheduler, lease, 0.0, False) is None
 
 
 def test_a_swap_lets_waiting_requests_go_on_with_the_new_version(scheduler: Scheduler, effects: FakeEffects) -> None:
@@ -366,7 +372,7 @@ def test_a_swap_lets_waiting_requests_go_on_with_the_new_version(scheduler: Sche
     following = scheduler.take(0.0)
     assert following is not None and following.deployment.version == 2
     assert lease is not None and not effects.closed
-    scheduler.finish(lease, 0.0, False)
+    finish(scheduler, lease, 0.0, False)
     assert effects.closed == [lease.instance] and old.instances == 0
 
 
@@ -415,9 +421,9 @@ def test_draining_refuses_new_requests_and_answers_old_ones(scheduler: Scheduler
         scheduler.admit(request(), 0.0, True)
     assert (caught.value.code, caught.value.retryable) == ("DRAINING", True)
     assert lease is not None
-    following = scheduler.finish(lease, 0.0, False)
+    following = finish(scheduler, lease, 0.0, False)
     assert following is not None and not scheduler.is_quiet
-    scheduler.finish(following, 0.0, False)
+    finish(scheduler, following, 0.0, False)
     assert scheduler.is_quiet
 
 
@@ -496,7 +502,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
             lease = leases.pop(chance.randrange(len(leases)))
             leased.discard(id(lease.instance))
             end(lease.request)
-            begin(scheduler.finish(lease, now, chance.random() < 0.1, lost=chance.random() < 0.1))
+            begin(finish(scheduler, lease, now, chance.random() < 0.1, lost=chance.random() < 0.1))
         elif event < 0.80:
             effects.wakes = 0
             begin(scheduler.take(now))
@@ -540,7 +546,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
         lease = leases.pop()
         leased.discard(id(lease.instance))
         end(lease.request)
-        begin(scheduler.finish(lease, now, False))
+        begin(finish(scheduler, lease, now, False))
     while effects.grown:
         scheduler.on_grown(effects.grown.pop(), object(), now)
         begin(scheduler.take(now))
@@ -548,7 +554,7 @@ def test_random_schedules_keep_the_invariants(seed: int) -> None:
         lease = leases.pop()
         leased.discard(id(lease.instance))
         end(lease.request)
-        begin(scheduler.finish(lease, now, False))
+        begin(finish(scheduler, lease, now, False))
     scheduler.abandon(RequestError("MODEL_UNLOADED", "the end"))
     for one, _ in effects.rejected:
         end(one)
