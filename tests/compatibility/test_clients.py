@@ -48,8 +48,8 @@ HEARD = {
         "no version": ["VERSION_NOT_SERVED", False],
         "bad tensor": ["BAD_TENSOR", False],
         "bad file": ["MODEL_QUARANTINED", False],
-        "deadline": ["DEADLINE_EXCEEDED", True],
     },
+    "is retryable": True,
     "next": 2,
     "quantized anew": [[-1, 3, 7, 11]],
 }
@@ -112,4 +112,4 @@ def test_mmctl(releases: dict[str, Release], start: Start, tmp_path: Path, clien
     status, document = mmctl("wait", "broken")
     assert (status, document["error"]["code"]) == (EXIT_REFUSED, "MODEL_QUARANTINED")
     status, document = mmctl("wait", "plus", "--version", "77", "--timeout", "0.2")
-    assert (status, document["error"]["code"]) == (EXIT_RETRYABLE, "DEADLINE_EXCEEDED")
+    assert (status, document["error"]["retryable"]) == (EXIT_RETRYABLE, True)
