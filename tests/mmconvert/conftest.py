@@ -70,7 +70,7 @@ def refused():
         assert done.returncode == status, done.stdout + done.stderr
         assert done.stdout == ""
         lines = done.stderr.splitlines()
-        assert lines[0].startswith("error: ") and len(lines) <= 2
+        assert lines[0].startswith("mmconvert: ") and len(lines) <= 2
         return done.stderr
 
     return read

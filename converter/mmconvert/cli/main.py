@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import NoReturn
 import click
 
 from mmconvert.cli import convert, doctor, verify
-from mmwire.errors import EXIT_OK, ClientError, InternalError, MmError
+from mmwire.errors import EXIT_OK, ClientError, InternalError, MmError, error_text
 
 _FORMS = {"doctor": doctor.command, "verify": verify.command}  # a model folder of that name is ./doctor
 _SIGNAL_EXIT = 128  # + the signal's number, as a shell counts
@@ -64,8 +63,5 @@ def _on_signal(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _fail(error: MmError, arguments: Sequence[str]) -> int:
-    if "--json" in arguments:
-        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False), err=True)
-    else:
-        click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
+    click.echo(error_text(error, "mmconvert", as_json="--json" in arguments), err=True)
     return error.exit_status

@@ -63,7 +63,7 @@ def test_version(capsys):
 def test_usage_is_status_two_and_one_clear_line(arguments, capsys):
     assert main(arguments) == 2
     first, *rest = capsys.readouterr().err.splitlines()
-    assert first.startswith("error: ") and len(rest) == 1 and rest[0].startswith("hint: ")
+    assert first.startswith("mmconvert: ") and len(rest) == 1 and rest[0].startswith("hint: ")
 
 
 def test_failures_are_json_when_asked(capsys):
