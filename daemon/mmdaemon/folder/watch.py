@@ -125,10 +125,15 @@ class Watcher:
             self._wanted = False
             self._stop()
 
+    @property
     def is_alive(self) -> bool:
-        """Return whether all its threads run and it watches the folder that is there now."""
-        with self._lock:
-            return self._is_alive()
+        """Whether all its threads run and it watches the folder that is there now."""
+        observer = self._observer
+        if observer is None or self._watched != _inode(self._folder):
+            return False
+        # A further thread reads the inotify descriptor; watchdog gives no public access to it.
+        reader = getattr(observer, "_inotify_fd", observer)
+        return all(thread.is_alive() for thread in (observer, reader, *observer.emitters))
 
     def revive(self) -> bool:
         """Start again if a thread died or hangs, or the folder was replaced; return whether that was needed and worked.
@@ -140,20 +145,12 @@ class Watcher:
                 return False
             if self._hangs():
                 self._abandon()
-            elif self._is_alive():
+            elif self.is_alive:
                 self._send_ping()
                 return False
             else:
                 self._stop()
             return self._start()
-
-    def _is_alive(self) -> bool:
-        observer = self._observer
-        if observer is None or self._watched != _inode(self._folder):
-            return False
-        # A further thread reads the inotify descriptor; watchdog gives no public access to it.
-        reader = getattr(observer, "_inotify_fd", observer)
-        return all(thread.is_alive() for thread in (observer, reader, *observer.emitters))
 
     def _send_ping(self) -> None:
         """Put an event of our own into watchdog's queue, one at a time."""

@@ -56,7 +56,7 @@ def watcher(models: Path, hints: Hints) -> Iterator[Watcher]:
 
 
 def test_a_written_file_is_a_hint_but_not_a_rename(models: Path, watcher: Watcher, hints: Hints) -> None:
-    assert watcher.is_alive()
+    assert watcher.is_alive
     (models / "a.tflite").write_bytes(b"abc")
     hints.wait_for(models / "a.tflite", False)
 
@@ -124,10 +124,10 @@ def test_start_and_stop_are_idempotent(models: Path, hints: Hints) -> None:
     watcher.stop()
     watcher.start()
     watcher.start()
-    assert watcher.is_alive()
+    assert watcher.is_alive
     watcher.stop()
     watcher.stop()
-    assert not watcher.is_alive()
+    assert not watcher.is_alive
     assert threading.active_count() == before
 
 
@@ -135,13 +135,13 @@ def test_a_replaced_folder_is_watched_again(models: Path, watcher: Watcher, hint
     assert not watcher.revive()
     models.rename(models.with_name(models.name + ".old"))
     try:
-        assert not watcher.is_alive()
+        assert not watcher.is_alive
         assert not watcher.revive()  # nothing to watch yet
         models.mkdir()
         assert watcher.revive()
         (models / "a.tflite").write_bytes(b"abc")
         hints.wait_for(models / "a.tflite", False)
-        assert watcher.is_alive() and not watcher.revive()
+        assert watcher.is_alive and not watcher.revive()
     finally:
         shutil.rmtree(models.with_name(models.name + ".old"))
 
@@ -151,9 +151,9 @@ def test_a_dead_thread_is_noticed_and_replaced(models: Path, watcher: Watcher, h
     assert emitters
     for emitter in emitters:
         emitter.stop()
-    wait_for("the watcher has ended", lambda: not watcher.is_alive())
+    wait_for("the watcher has ended", lambda: not watcher.is_alive)
     assert watcher.revive()
-    assert watcher.is_alive()
+    assert watcher.is_alive
     (models / "a.tflite").write_bytes(b"abc")
     hints.wait_for(models / "a.tflite", False)
 
@@ -174,7 +174,7 @@ def test_a_thread_that_hangs_is_noticed_and_replaced(models: Path, hints: Hints)
         (models / "a.tflite").write_bytes(b"abc")
         assert entered.wait(LIMIT_S)
         wait_for("the watcher is revived", watcher.revive)
-        assert watcher.is_alive()
+        assert watcher.is_alive
     finally:
         stuck.set()
     (models / "b.tflite").write_bytes(b"abc")
@@ -208,8 +208,8 @@ def test_without_inotify_it_says_so_once_and_goes_on(
         patch.setattr(inotify.InotifyFD, "_create_inotify_fd", staticmethod(refuse))
         watcher.start()
         assert not watcher.revive()
-        assert not watcher.is_alive()
+        assert not watcher.is_alive
     assert [record.getMessage().count("next rescan") for record in caplog.records] == [1]
     watcher.revive()
-    assert watcher.is_alive()
+    assert watcher.is_alive
     watcher.stop()
