@@ -18,6 +18,7 @@ from mmdaemon.log.journal import leads_to_journal
 from mmdaemon.log.logger import LOG, about, set_up_log
 from mmdaemon.probe.limit import TrialLimits
 from mmdaemon.probe.probe import Probe
+from mmdaemon.store.layout import Layout
 from mmwire.errors import MmError, error_text
 
 
@@ -92,9 +93,7 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
         TrialLimits(config.probe.wall_s, config.probe.cpu_s, config.probe.memory_mb * 1024 * 1024), config.limits.cores
     )
     try:
-        if not (
-            config.paths.store / "verdicts"
-        ).is_dir():  # every model will be tried: let the helper warm up meanwhile
+        if not Layout(config.paths.store).trials.is_dir():  # every model will be tried: the helper warms up meanwhile
             with contextlib.suppress(MmError):  # the first trial reports the failure
                 probe.start()
         # numpy's OpenBLAS would start threads that nothing here uses; they cost 30 ms, and memory for each core.

@@ -107,7 +107,7 @@ def build_model_path(
     store = Store(layout)
     convert = Converter(layout.tmp, _CONVERSION_S).convert
     door = Door(store, convert, lambda: policy_of(config), config.models.max_model_mb * MIB)
-    threads = ThreadPoolExecutor(config.models.load_threads or max(2, cores), "mm-load")
+    threads = ThreadPoolExecutor(config.models.load_threads, "mm-load")
     loads = Loads(threads, Arrivals(door, probe.check, instances, Box(cores, this_cpu(), runtimes)))
     registry = Registry(runtime.name)
     swap = Swap(dispatcher, registry, instances.release)

@@ -70,16 +70,16 @@ class Server:
         arena = self._arena
         payload = arena.reserve(run.size)[: run.size]
         shapes = None if run.shapes is None else [tuple(shape) for shape in run.shapes]
-        answer = self._instance.run(run.signature, payload, run.rows, shapes, self._go_on)
-        sizes = [tensor.nbytes for tensor in answer.tensors]
+        outputs = self._instance.run(run.signature, payload, run.rows, shapes, self._go_on)
+        sizes = [tensor.nbytes for tensor in outputs.tensors]
         begin = math.ceil(run.size / _ALIGN) * _ALIGN  # behind the inputs, because an output may be an input
         memory = arena.reserve(begin + sum(sizes))
         at = begin
-        for tensor, size in zip(answer.tensors, sizes, strict=True):
+        for tensor, size in zip(outputs.tensors, sizes, strict=True):
             if size:
                 memory[at : at + size] = memoryview(tensor).cast("B")
             at += size
-        return Ran(begin, sizes, None if answer.shapes is None else [list(shape) for shape in answer.shapes])
+        return Ran(begin, sizes, None if outputs.shapes is None else [list(shape) for shape in outputs.shapes])
 
     def _go_on(self) -> None:
         self._arena.invocations += 1

@@ -73,7 +73,7 @@ class ProcessInstance:
         if error is not None:
             raise error
         ran = Ran(**message)
-        return Outputs(_copies(arena.reserve(ran.begin + sum(ran.sizes)), ran), ran.answer_shapes())
+        return Outputs(_copies(arena.reserve(ran.begin + sum(ran.sizes)), ran), ran.output_shapes())
 
     def interrupt(self) -> bool:
         """End the process; the run under way ends with ``INSTANCE_LOST``."""

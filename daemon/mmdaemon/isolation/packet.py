@@ -74,7 +74,7 @@ class Ran:
     sizes: list[int]
     shapes: list[list[int]] | None
 
-    def answer_shapes(self) -> tuple[Shape, ...] | None:
+    def output_shapes(self) -> tuple[Shape, ...] | None:
         """Return the shapes as ``Outputs`` has them."""
         return None if self.shapes is None else tuple(tuple(shape) for shape in self.shapes)
 

@@ -102,7 +102,7 @@ class ProcessRuntime:
         """
         with self._children.turns:
             try:
-                scratch = Path(tempfile.mkdtemp(prefix="executor-", dir=self._children.scratch))
+                scratch = Path(tempfile.mkdtemp(prefix="model-", dir=self._children.scratch))
             except OSError as error:
                 raise ModelError(
                     "STORE_FAILED",

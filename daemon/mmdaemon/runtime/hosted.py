@@ -1,4 +1,4 @@
-"""Loads one model in a process of its own. ``isolation.child`` calls these functions by name."""
+"""Loads one model in a process of its own. ``isolation.child`` calls these functions by name: see ``Opener`` there."""
 
 from __future__ import annotations
 
