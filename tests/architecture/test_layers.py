@@ -54,7 +54,13 @@ ARROWS: dict[str, set[str]] = {
     "mmdaemon.folder": set(),
     "mmdaemon.store": {"mmdaemon.folder", "mmdaemon.log"},
     "mmdaemon.confinement": set(),
-    "mmdaemon.probe": {"mmdaemon.confinement", "mmdaemon.store", "mmdaemon.log"},
+    "mmdaemon.probe": {
+        "mmdaemon.confinement",
+        "mmdaemon.store",
+        "mmdaemon.log",
+        "mmdaemon.runtime.tflite",  # named only: the helper warms it up
+        "mmdaemon.runtime.trial",  # named only: the child of the helper runs it
+    },
     "mmdaemon.isolation": {
         "mmdaemon.confinement",
         "mmdaemon.runtime.interface",
@@ -91,13 +97,13 @@ MMCONVERT_ARROWS: dict[str, set[str]] = {
     "digest": set(),
     "durable": set(),
     "feed": set(),
-    "pack": set(),
     "progress": set(),
     "report": {"parity"},
     # what a conversion is made of
     "source": set(),
     "calibration": {"feed", "source"},
     "parity": {"feed", "source"},
+    "pack": {"calibration", "source"},  # the provenance names what a file was made of
     "backends": set(),
     "backends.process": set(),
     "backends.litert": {"backends.process", "cache", "digest", "feed"},
@@ -190,7 +196,7 @@ OUTSIDE: dict[str, set[str]] = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper_functions", "manager", "managers", "common", "misc"}
 MOST_LINES = 300
-MEDIAN_LINES = 120
+MEDIAN_LINES, P90_LINES = 120, 250
 
 PATHS: dict[str, Path] = {}
 for package, folder in SOURCES.items():
@@ -200,7 +206,10 @@ for package, folder in SOURCES.items():
 
 
 def imports(path: Path, module: str) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of everything that a file imports, anywhere in it."""
+    """Yield line and full name of everything that a file imports, or has another process load, anywhere in it.
+
+    A string names what another process loads: ``package.module:function``, or a module for ``python -m``.
+    """
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -210,6 +219,10 @@ def imports(path: Path, module: str) -> Iterator[tuple[int, str]]:
             name = node.module or ""
             for alias in node.names:
                 yield node.lineno, f"{name}.{alias.name}" if f"{name}.{alias.name}" in PATHS else name
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            name = node.value.partition(":")[0]
+            if name in PATHS and "." in name:
+                yield node.lineno, name
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
             "import_module",
             "__import__",
@@ -313,6 +326,22 @@ def test_the_table_can_say_no(module: str, name: str, says: str) -> None:
     assert bool(found) == bool(says)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('OPENER = "mmdaemon.runtime.hosted:open_model_file"', ["mmdaemon.runtime.hosted"]),
+        ('run([python, "-m", "mmdaemon.isolation.child"])', ["mmdaemon.isolation.child"]),
+        ('import_module("mmdaemon.app")', ["mmdaemon.app"]),
+        ('print("mmdaemon: mmdaemon.nothing:run")', []),
+        ('run([python, "-m", "mmconvert"])', []),
+    ],
+)
+def test_a_module_named_in_a_string_counts_as_an_import(tmp_path: Path, text: str, named: list[str]) -> None:
+    (tmp_path / "module.py").write_text(text)
+
+    assert sorted({name for _, name in imports(tmp_path / "module.py", "module")}) == named
+
+
 @pytest.mark.parametrize("module", [module for module in PATHS if module.startswith(PLAIN)])
 def test_state_is_plain_data(module: str) -> None:
     met = {name for _, name in imports(PATHS[module], module) if name in WORLDLY or name.endswith(".dispatcher")}
@@ -345,10 +374,11 @@ def test_no_module_is_too_long_or_named_for_nothing(module: str) -> None:
     assert not set(module.split(".")) & FORBIDDEN_NAMES, f"{module}: name it for the thing that it owns"
 
 
-def test_the_median_module_is_short() -> None:
+def test_most_modules_are_short() -> None:
     lines = [len(path.read_text("utf-8").splitlines()) for path in PATHS.values() if path.name != "__init__.py"]
 
     assert statistics.median(lines) <= MEDIAN_LINES
+    assert statistics.quantiles(lines, n=10)[-1] <= P90_LINES
 
 
 @pytest.mark.parametrize("package", [module for module, path in PATHS.items() if path.name == "__init__.py"])

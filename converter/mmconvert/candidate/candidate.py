@@ -15,7 +15,7 @@ class Candidate:
     """A file that was made by a recipe. Figures are added as they are measured.
 
     Attributes:
-        is_static: Whether it was made from the variant for one row.
+        is_one_row: Whether it was made from the variant for one row.
         path: None when it could not be made; ``failure`` says why.
         drop: Accuracy lost on the rows that choose.
         sqnr_db: Over all outputs of those rows; None when they are equal.
@@ -29,7 +29,7 @@ class Candidate:
     """
 
     recipe: Recipe
-    is_static: bool = False
+    is_one_row: bool = False
     path: Path | None = None
     bytes: int = 0
     drop: Interval | None = None
@@ -48,7 +48,7 @@ class Candidate:
     def name(self) -> str:
         """The recipe's name, and an ending for each change to it."""
         kept = len(self.recipe.kept_float)
-        return self.recipe.name + (f"_{kept}_float" if kept else "") + ("_one_row" if self.is_static else "")
+        return self.recipe.name + (f"_{kept}_float" if kept else "") + ("_one_row" if self.is_one_row else "")
 
     @property
     def file(self) -> Path:

@@ -51,16 +51,16 @@ class Maker:
                 raise
         return self._ranges
 
-    def make(self, recipe: Recipe, is_static: bool = False) -> Candidate:
+    def make(self, recipe: Recipe, is_one_row: bool = False) -> Candidate:
         """Return the candidate; one that cannot be made says why."""
-        candidate = Candidate(recipe, is_static)
+        candidate = Candidate(recipe, is_one_row)
         try:
             self._fill(candidate)
         except ConvertError as error:
             candidate.failure = error.message
         return candidate
 
-    def require(self, recipe: Recipe, is_static: bool = False) -> Candidate:
+    def require(self, recipe: Recipe, is_one_row: bool = False) -> Candidate:
         """Return the candidate of a form that was asked for.
 
         TensorFlow's own quantizer steps in for graphs that litert-quantizer does not know (loops, recurrent layers).
@@ -68,7 +68,7 @@ class Maker:
         Raises:
             ConvertError: Why it cannot be made.
         """
-        candidate = Candidate(recipe, is_static)
+        candidate = Candidate(recipe, is_one_row)
         try:
             self._fill(candidate)
         except ConvertError:
@@ -85,7 +85,7 @@ class Maker:
             ConvertError: ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, ``CONVERTER_CRASHED``: it cannot be made.
         """
         recipe, workshop = candidate.recipe, self._workshop
-        source = self.model.static if candidate.is_static and self.model.static else self.model.path
+        source = self.model.one_row if candidate.is_one_row and self.model.one_row else self.model.path
         if recipe.name == FLOAT32.name:
             path = source
         elif recipe.name == TENSORFLOW_INT8.name:

@@ -13,12 +13,12 @@ class Pick:
     """A form that is published if it holds on the rows held out.
 
     Attributes:
-        is_static: Whether it is made from the variant for one row.
+        is_one_row: Whether it is made from the variant for one row.
         told: What the document of the search says if this pick is published.
     """
 
     recipe: Recipe
-    is_static: bool = False
+    is_one_row: bool = False
     told: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class Pick:
         return {
             "recipe": self.recipe.name,
             "kept_float": list(self.recipe.kept_float),
-            "is_static": self.is_static,
+            "is_static": self.is_one_row,  # the key that the first release wrote
             "told": self.told,
         }
 

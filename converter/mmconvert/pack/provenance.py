@@ -6,10 +6,13 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from mmconvert.calibration.dataset import Dataset
+from mmconvert.source.subject import Subject
 
 FORMAT = 1
 _DISTRIBUTION = "mmdaemon"
@@ -31,6 +34,28 @@ def tool_versions() -> dict[str, str]:
             with contextlib.suppress(PackageNotFoundError):
                 found.setdefault(name, version(distribution))
     return found
+
+
+def describe_origin(
+    subject: Subject, dataset: Dataset | None, quantize: str, versions: Mapping[str, str], repairs: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the provenance of every product says: what it was made of, and with which tools.
+
+    Args:
+        subject: The model.
+        dataset: The real inputs, None without.
+        quantize: The form that was asked for.
+        versions: Of the tools, by name.
+        repairs: Those of the conversion; those of the subject come first.
+    """
+    return {
+        "source_digest": subject.digest,
+        "signatures": [signature.name for signature in subject.signatures],
+        "quantize": quantize,
+        "calibration": {"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
+        "versions": dict(versions),
+        "repairs": [*subject.repairs, *repairs],
+    }
 
 
 def provenance_json(facts: Mapping[str, Any]) -> bytes:

@@ -45,7 +45,7 @@ def _fastest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:
     fastest = min(allowed, key=_median)
     tied = [candidate for candidate in allowed if speedup(candidate, fastest).low <= SAME_SPEED]
     tied = [candidate for candidate in tied if _median(candidate) <= SAME_SPEED * _median(fastest)] or [fastest]
-    return min(tied, key=lambda candidate: (candidate.is_static, candidate.bytes, candidate.name))
+    return min(tied, key=lambda candidate: (candidate.is_one_row, candidate.bytes, candidate.name))
 
 
 def _smallest(baseline: Candidate, allowed: list[Candidate]) -> Candidate:

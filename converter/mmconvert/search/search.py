@@ -75,11 +75,11 @@ class Search:
             for recipe in recipes:
                 self._try(recipe)
                 on_done()
-        static = self._find(STATIC_INT8)
-        if static.path is None:
-            static = self._try(TENSORFLOW_INT8)
-        if static.path is not None and static.recipe is STATIC_INT8 and SCANNED[self._goal.preset]:
-            self._scan(static)
+        int8 = self._find(STATIC_INT8)
+        if int8.path is None:
+            int8 = self._try(TENSORFLOW_INT8)
+        if int8.path is not None and int8.recipe is STATIC_INT8 and SCANNED[self._goal.preset]:
+            self._scan(int8)
         self._measure()
         self._try_one_row(baseline)
         ranked = rank(baseline, self._candidates, self._goal.objective)
@@ -87,7 +87,7 @@ class Search:
         picks = [
             Pick(
                 candidate.recipe,
-                candidate.is_static,
+                candidate.is_one_row,
                 {
                     "chosen": candidate.name,
                     "reason": reason,
@@ -102,8 +102,8 @@ class Search:
     def _find(self, recipe: Recipe) -> Candidate:
         return next(candidate for candidate in self._candidates if candidate.recipe is recipe)
 
-    def _try(self, recipe: Recipe, is_static: bool = False) -> Candidate:
-        candidate = self._maker.make(recipe, is_static)
+    def _try(self, recipe: Recipe, is_one_row: bool = False) -> Candidate:
+        candidate = self._maker.make(recipe, is_one_row)
         self._candidates.append(candidate)
         if candidate.path is not None:
             try:
@@ -118,13 +118,13 @@ class Search:
     def _count_partitions(self, candidate: Candidate) -> int:
         return int(self._litert.describe(candidate.file)["partitions"])
 
-    def _scan(self, static: Candidate) -> None:
+    def _scan(self, int8: Candidate) -> None:
         operations = self._goal.operations
         most = min(SCANNED[self._goal.preset], len(operations))
         with self._progress.bar("one operation at a time", most) as on_done:
-            self._sensitivity = scan(static, operations, most, self._maker.make, self._score, on_done)
-        if static.refusal and self._sensitivity:
-            reverted = revert(static, self._sensitivity, self._maker.make, self._score)
+            self._sensitivity = scan(int8, operations, most, self._maker.make, self._score, on_done)
+        if int8.refusal and self._sensitivity:
+            reverted = revert(int8, self._sensitivity, self._maker.make, self._score)
             for candidate in reverted:
                 if candidate.path is not None:
                     candidate.partitions = self._count_partitions(candidate)
@@ -144,14 +144,14 @@ class Search:
 
     def _try_one_row(self, baseline: Candidate) -> None:
         """Try the variant for one row where the graph computes shapes, and batches gain nothing."""
-        if self._maker.model.static is None:
+        if self._maker.model.one_row is None:
             return
         if self._goal.takes_batches and self._batches_pay(baseline):
             self._notes.append(f"running {_BATCH} rows at once pays: the variant for one row was not tried")
             return
         best, _ = choose(baseline, self._candidates, self._goal.objective)
         for recipe in {candidate.recipe.name: candidate.recipe for candidate in (baseline, best)}.values():
-            self._try(recipe, is_static=True)
+            self._try(recipe, is_one_row=True)
         self._measure()
 
     def _batches_pay(self, baseline: Candidate) -> bool:

@@ -18,11 +18,11 @@ from typing import Any
 from mmconvert.conversion import Conversion, Product
 from mmconvert.digest import file_digest
 from mmconvert.durable import copy_folder
+from mmconvert.pack.provenance import describe_origin
 from mmconvert.parity.gate import MAX_RELATIVE_ERROR
 from mmconvert.parity.metric import compare
 from mmconvert.parity.rows import MAX_PARITY_ROWS, random_feeds
 from mmconvert.source.signature import Signature, Tensor
-from mmconvert.stages.pack import describe_origin
 from mmconvert.verdict import FULL_TF
 from mmconvert.workshop import Workshop
 from mmwire.bundle import BUNDLE_FILE, Bundle, pack_bundle
@@ -47,7 +47,7 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     files = _stage(mended, folder)
     conversion = conversion.adding(_require_same(conversion, workshop, folder))
     reason = f"LiteRT cannot run it as TensorFlow does: {obstacle.message}"
-    provenance = describe_origin(conversion, workshop, repairs)
+    provenance = describe_origin(subject, conversion.dataset, conversion.job.quantize, workshop.versions, repairs)
     content = pack_bundle(
         Bundle(
             reason,

@@ -32,7 +32,7 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     workshop.progress.on_step("comparing the float model with TensorFlow")
     subject, model, dataset = conversion.subject, conversion.model, conversion.dataset
     require_weights(workshop.litert.describe(model.path)["census"], model.variable_elements)
-    comparison = _Comparison(conversion, workshop)
+    comparison = _FloatComparison(conversion, workshop)
     random: list[OutputParity] = []
     for signature in subject.signatures:
         try:
@@ -60,7 +60,7 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     return conversion.adding(*comparison.evidence, equivalence=Equivalence(comparison.parity, comparison.rows))
 
 
-class _Comparison:
+class _FloatComparison:
     """Runs the same rows through the original and the float model, and notes what it sees."""
 
     def __init__(self, conversion: Conversion, workshop: Workshop) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmconvert.backends.litert.tensor_type import QUANTIZED_TYPES
 from mmconvert.conversion import Conversion, Product
 from mmconvert.feed import Feed
+from mmconvert.pack.provenance import describe_origin
 from mmconvert.pack.seal import seal
 from mmconvert.parity.rows import golden_feeds
 from mmconvert.verdict import decide
@@ -28,14 +27,21 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     workshop.progress.on_step("writing goldens, labels, provenance and digest into the file")
     candidate, verification = conversion.candidate, conversion.verification
     verdict, reason = decide(verification.census)
-    provenance = describe_origin(conversion, workshop, conversion.model.repairs) | {
+    origin = describe_origin(
+        conversion.subject,
+        conversion.dataset,
+        conversion.job.quantize,
+        workshop.versions,
+        conversion.model.repairs,
+    )
+    provenance = origin | {
         "verdict": verdict,
         "parity": verification.parity,
         "drop": verification.drop.as_dict() if verification.drop else None,
         "recipe": {
             "recipe": candidate.recipe.name,
             "kept_float": list(candidate.recipe.kept_float),
-            "is_static": candidate.is_static,
+            "is_static": candidate.is_one_row,  # the key that the first release wrote
         },
     }
     feeds = _golden_feeds(conversion)
@@ -56,19 +62,6 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
         reason = f"{reason}; {conversion.search['reason']}"
         notes = conversion.search["notes"]
     return conversion.adding(*notes, product=Product(packed, len(packed), verdict, reason, provenance, operations))
-
-
-def describe_origin(conversion: Conversion, workshop: Workshop, repairs: Sequence[str]) -> dict[str, Any]:
-    """Return what the provenance of every product says: what it was made of, and with which tools."""
-    subject, dataset = conversion.subject, conversion.dataset
-    return {
-        "source_digest": subject.digest,
-        "signatures": [signature.name for signature in subject.signatures],
-        "quantize": conversion.job.quantize,
-        "calibration": {"rows": dataset.rows, "digest": dataset.digest} if dataset else None,
-        "versions": dict(workshop.versions),
-        "repairs": [*subject.repairs, *repairs],
-    }
 
 
 def _golden_feeds(conversion: Conversion) -> dict[str, list[Feed]]:

@@ -37,11 +37,11 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
     evidence: list[str] = []
     failed: list[str] = []
     for pick in conversion.picks:
-        candidate = maker.require(pick.recipe, pick.is_static)
+        candidate = maker.require(pick.recipe, pick.is_one_row)
         workshop.progress.on_step(f"comparing {candidate.name} with TensorFlow")
-        comparison = _Comparison(candidate, conversion, workshop)
+        check = _CandidateCheck(candidate, conversion, workshop)
         try:
-            verification = comparison.run()
+            verification = check.run()
         except ConvertError as error:
             if pick is conversion.picks[-1]:
                 for line in evidence:
@@ -52,7 +52,7 @@ def run(conversion: Conversion, workshop: Workshop) -> Conversion:
             continue
         search = conversion.search if conversion.search is None else conversion.search | _tell(pick, failed)
         return conversion.adding(
-            *evidence, *comparison.evidence, search=search, candidate=candidate, verification=verification
+            *evidence, *check.evidence, search=search, candidate=candidate, verification=verification
         )
     raise AssertionError("a conversion has at least one pick")
 
@@ -64,8 +64,8 @@ def _tell(pick: Pick, failed: Sequence[str]) -> dict[str, Any]:
     return pick.told | {"reason": f"{' and '.join(failed)} failed on rows held out; {pick.told['reason']}"}
 
 
-class _Comparison:
-    """The comparison of one file with TensorFlow."""
+class _CandidateCheck:
+    """Compares one candidate's file with TensorFlow."""
 
     def __init__(self, candidate: Candidate, conversion: Conversion, workshop: Workshop) -> None:
         job = conversion.job
@@ -152,7 +152,7 @@ class _Comparison:
         signature, litert, file = self._conversion.subject.signatures[0], self._workshop.litert, self._candidate.file
         rows = self._rows(signature.name)[0][: _BATCHES[-1]]
         works = [1]
-        if not signature.takes_batches or self._candidate.is_static:
+        if not signature.takes_batches or self._candidate.is_one_row:
             return works
         alone = litert.answer(file, signature.name, rows)
         for size in _BATCHES:

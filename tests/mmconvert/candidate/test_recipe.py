@@ -25,7 +25,7 @@ def test_a_rule_for_a_kept_operation_matches_its_whole_name():
     twice = STATIC_INT8.keeping_float(["a"]).keeping_float(["b"])
     assert twice.kept_float == ("a", "b") and [r["algorithm_key"] for r in twice.rules[1:]] == ["no_quantize"] * 2
     assert STATIC_INT8.kept_float == () and len(STATIC_INT8.rules) == 1
-    assert Candidate(twice, is_static=True).name == "static_int8_2_float_one_row"
+    assert Candidate(twice, is_one_row=True).name == "static_int8_2_float_one_row"
 
 
 def test_every_recipe_is_in_the_form_that_the_library_reads():

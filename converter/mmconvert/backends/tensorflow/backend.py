@@ -16,7 +16,7 @@ from mmconvert.source.subject import Subject
 from mmwire.errors import ConvertError, error_from_dict
 
 _SAVED_MODEL_FOLDER = "saved_model"
-_FLOAT_FILE, _STATIC_FILE, _FACTS_FILE, _ANSWER_FILE = "float.tflite", "static.tflite", "facts.json", "answers.npz"
+_FLOAT_FILE, _ONE_ROW_FILE, _FACTS_FILE, _ANSWER_FILE = "float.tflite", "one_row.tflite", "facts.json", "answers.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class FloatModel:
     """The model as TensorFlow converted it, in float32.
 
     Attributes:
-        static: The variant for exactly one row, None where it was not made.
+        one_row: The variant for exactly one row, None where it was not made.
         repairs: What was mended to get there.
         variable_elements: How many values the signatures' variables hold.
         keeps_state: Whether running the model changes variables.
     """
 
     path: Path
-    static: Path | None
+    one_row: Path | None
     repairs: list[str]
     variable_elements: int
     keeps_state: bool
@@ -84,14 +84,14 @@ class TensorFlowBackend:
         Raises:
             ConvertError: ``SAVED_MODEL_INVALID``, ``OP_UNSUPPORTED``, ``CONVERTER_FAILED``, or the child ended.
         """
-        place = self._cache.get("float", self._key(subject), lambda place: self._convert(subject, place))
+        place = self._cache.get("float_model", self._key(subject), lambda place: self._convert(subject, place))
         facts = read_json(place / _FACTS_FILE)
         if "error" in facts:
             raise error_from_dict(facts["error"])
-        static = place / _STATIC_FILE
+        one_row = place / _ONE_ROW_FILE
         return FloatModel(
             place / _FLOAT_FILE,
-            static if static.is_file() else None,
+            one_row if one_row.is_file() else None,
             facts["repairs"],
             facts["variable_elements"],
             facts["keeps_state"],
@@ -174,24 +174,24 @@ class TensorFlowBackend:
     def _convert(self, subject: Subject, place: Path) -> None:
         facts = dict(self._load(subject))
         try:
-            reply = self._worker.call("convert", output=str(place / _FLOAT_FILE), static=False)
+            reply = self._worker.call("convert", output=str(place / _FLOAT_FILE), one_row=False)
             facts["repairs"] = [*self.mend(subject)[1], *reply["repairs"]]
             if reply["computes_shapes"]:
-                self._convert_static(subject, place)
+                self._convert_one_row(subject, place)
         except ConvertError as error:
             if full_tf_ground(error) is None:
                 raise
             facts["error"] = error.as_dict()
         write_json(place / _FACTS_FILE, facts)
 
-    def _convert_static(self, subject: Subject, place: Path) -> None:
+    def _convert_one_row(self, subject: Subject, place: Path) -> None:
         """Make the variant for one row: it pays where the graph computes its own shapes."""
         if not any(signature.takes_batches for signature in subject.signatures):
             return
         try:
-            self._worker.call("convert", output=str(place / _STATIC_FILE), static=True)
+            self._worker.call("convert", output=str(place / _ONE_ROW_FILE), one_row=True)
         except ConvertError:
-            (place / _STATIC_FILE).unlink(missing_ok=True)
+            (place / _ONE_ROW_FILE).unlink(missing_ok=True)
 
     def _answers(self, subject: Subject, signature: str, feeds: Sequence[Feed], resets: bool) -> Path:
         def make(place: Path) -> None:

@@ -49,10 +49,10 @@ class LoadedModel:
     def convert(self, request: dict[str, Any]) -> dict[str, Any]:
         """Write the float model; reply with the repairs that it took and whether the graph computes shapes.
 
-        ``static`` fixes the number of rows to one.
+        ``one_row`` fixes the number of rows to one.
         """
-        is_static = bool(request["static"])
-        content = self._run_converter(is_static)
+        is_one_row = bool(request["one_row"])
+        content = self._run_converter(is_one_row)
         Path(request["output"]).write_bytes(content)
         return {
             "repairs": [SINGLE_BATCH_REPAIR] if self._is_single_batch else [],
@@ -78,13 +78,13 @@ class LoadedModel:
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
 
-        Path(request["output"]).write_bytes(self._run_converter(is_static=False, configure=ask_for_int8))
+        Path(request["output"]).write_bytes(self._run_converter(is_one_row=False, configure=ask_for_int8))
         return {}
 
-    def _run_converter(self, is_static: bool, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
+    def _run_converter(self, is_one_row: bool, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
         """Return the converted model; lists of tensors are repaired when the converter asks for it."""
         while True:
-            converter = self._converter(is_static)
+            converter = self._converter(is_one_row)
             configure(converter)
             try:
                 return bytes(converter.convert())
@@ -93,7 +93,7 @@ class LoadedModel:
                     raise
                 self._is_single_batch = True
 
-    def _converter(self, is_static: bool) -> Any:
+    def _converter(self, is_one_row: bool) -> Any:
         """Return a converter of the loaded functions.
 
         ``from_saved_model`` on the input itself loses the weights of models that Keras 3 wrote with
@@ -102,13 +102,13 @@ class LoadedModel:
         """
         import tensorflow as tf
 
-        if is_static not in self._resaved:
+        if is_one_row not in self._resaved:
             folder = tempfile.mkdtemp()
-            functions = {name: _for_one_row(f) if is_static else f for name, f in self._functions.items()}
+            functions = {name: _for_one_row(f) if is_one_row else f for name, f in self._functions.items()}
             tf.saved_model.save(self._model, folder, signatures=functions)
-            self._resaved[is_static] = folder
+            self._resaved[is_one_row] = folder
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            self._resaved[is_static], signature_keys=list(self._functions)
+            self._resaved[is_one_row], signature_keys=list(self._functions)
         )
         if self._is_single_batch:
             converter._experimental_default_to_single_batch_in_tensor_list_ops = True
