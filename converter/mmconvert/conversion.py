@@ -60,7 +60,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What is published.
+    """The files and facts that are published.
 
     Attributes:
         content: The packed file, or the ``mmconvert.json`` of a FULL_TF folder.
@@ -81,7 +81,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What was asked for, and what has been found so far.
+    """The job, and everything that was found so far.
 
     Attributes:
         job: What was asked for.

@@ -1,4 +1,4 @@
-"""What the stages work with: the backends, the cache and a private folder that is gone afterwards."""
+"""The tools of the stages: the backends, the cache, and a private folder that is deleted afterwards."""
 
 from __future__ import annotations
 

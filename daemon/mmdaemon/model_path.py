@@ -62,7 +62,7 @@ class ModelPath:
         self.reconciler.wait_look(0)
 
     def start_watching(self) -> None:
-        """Start to get hints, and look once more: what came since the first look gave none."""
+        """Start to get hints, and look once more: changes since the first look gave no hint."""
         self.watcher.start()
         self.reconciler.on_hint()
 

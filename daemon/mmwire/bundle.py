@@ -19,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the file says. The daemon needs the first two fields; the others are for people and tools.
+    """The content of the file. The daemon needs the first two fields; the others are for people and tools.
 
     Attributes:
         reason: Why TFLite does not do.

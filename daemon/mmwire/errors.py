@@ -44,8 +44,8 @@ class MmError(Exception):
 
     Args:
         code: A key of ``CODES``; programs decide by it.
-        message: What was expected and what came; one line.
-        hint: What to do about it; one line, or empty.
+        message: Says what was expected and what came; one line.
+        hint: Says what to do about it; one line, or empty.
         retryable: Whether the same request may succeed later. Default: what ``CODES`` says.
     """
 

@@ -1,4 +1,4 @@
-"""What every picture of these pages is drawn with: boxes, arrows and text, readable in light and in dark mode."""
+"""The parts of every picture on these pages: boxes, arrows and text, readable in light and in dark mode."""
 
 from __future__ import annotations
 

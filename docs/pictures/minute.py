@@ -40,7 +40,7 @@ _STYLE = f"""text{{font-family:{_MONO};font-size:14px;fill:#e6edf3;white-space:p
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was seen.
+    """The observations.
 
     Attributes:
         printed: The output of each command, in order: wait, predict, wait, predict.

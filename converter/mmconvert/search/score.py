@@ -38,7 +38,7 @@ class Score:
 
     @property
     def kind(self) -> str:
-        """What the drop of these rows measures, in words."""
+        """The measure of the drop of these rows, in words."""
         name = next(iter(self._splits))
         return kind_of_drop(self._reference[name], self._splits[name].classes)
 

@@ -29,7 +29,7 @@ _GROWN = 0.97  # of the final range: below it the last rows still widened the ra
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is looked for, and in which model.
+    """The goal of a search, and its model.
 
     Attributes:
         max_drop: Most accuracy that may be lost, as a share.

@@ -25,7 +25,7 @@ _INPUTS, _OUTPUTS = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a SavedModel holds.
+    """The content of a SavedModel.
 
     Attributes:
         signatures: By name, without those that TensorFlow keeps for itself (``__...``).

@@ -22,7 +22,7 @@ from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions
 from mmwire.tflite import ModelState
 
-# What people are shown of what was found out about a model.
+# The findings about a model that people are shown.
 _SHOWN = ("batch", "state", "load_ms", "run_us", "memory_bytes", "device", "compiled", "traced")
 
 # Tries a blob with so many threads in a throw-away process.
@@ -31,7 +31,7 @@ Check = Callable[[OpenBlob, int], TrialResult]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What models share on this box.
+    """The things that all models of this box share.
 
     Attributes:
         cores: How many there are.
@@ -157,7 +157,7 @@ def _way(blob: OpenBlob, options: ModelOptions) -> Way:
 
 
 def _facts_of(instance: Instance) -> Mapping[str, Any]:
-    """Return what a process of its own told of its model when it loaded it."""
+    """Return the facts that a model's own process reported when it loaded the model."""
     facts: Mapping[str, Any] = getattr(instance, "facts", {})
     return facts
 

@@ -1,4 +1,4 @@
-"""What bringing a candidate up gives."""
+"""The result of bringing a candidate up."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ IsSettled = Callable[[FolderSource, float], float | None]
 
 
 class Remembering(Memory, Protocol):
-    """What the store remembers of names, and is told of them. Every method returns at once."""
+    """The store's memory of names, for reading and writing. Every method returns at once."""
 
     def set_unloaded(self, name: str, unloaded: bool) -> None:
         """Note whether a name is to stay out of memory."""

@@ -67,7 +67,7 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What every intake goes through.
+    """The parts that every intake uses.
 
     Attributes:
         store: Keeps the bytes.
@@ -103,7 +103,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class _FolderIntake:
-    """Of a file or folder of the model folder."""
+    """The intake of a file or folder in the model folder."""
 
     source: FolderSource
     door: Door
@@ -152,7 +152,7 @@ class _FolderIntake:
 
 @dataclass(frozen=True, slots=True)
 class _StoredIntake:
-    """Of bytes that only the store has: they serve with the options of then, held to the limits of now."""
+    """The intake of bytes that only the store has. They serve with their stored options, within today's limits."""
 
     source: StoredSource
     door: Door

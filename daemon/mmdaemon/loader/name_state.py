@@ -39,7 +39,7 @@ TRANSITIONS: dict[Phase | None, frozenset[Phase]] = {
 
 
 class Memory(Protocol):
-    """What the store remembers of names; see ``store.records``. Every method returns at once."""
+    """The store's memory of names, for reading; see ``store.records``. Every method returns at once."""
 
     def next_version(self, name: str) -> int:
         """Return the number that a new flat file of this name gets."""
@@ -59,7 +59,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look shows of a name.
+    """The findings of one look at a name.
 
     Attributes:
         sources: Its files.

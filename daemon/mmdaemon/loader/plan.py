@@ -15,7 +15,7 @@ C = TypeVar("C", bound=Candidate)
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[C]):
-    """What is due for one name.
+    """The work that is due for one name.
 
     Attributes:
         start: The candidate to bring up now.

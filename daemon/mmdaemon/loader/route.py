@@ -14,7 +14,7 @@ from mmwire.installation import install_hint
 
 
 class Way(Enum):
-    """What runs a version."""
+    """The way to run a version."""
 
     THREAD = "thread"  # the TFLite runtime, in the daemon
     PROCESS = "process"  # the TFLite runtime, in a process of its own
@@ -23,7 +23,7 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says and what the box has.
+    """The choices of the configuration about SavedModels, and what the box has.
 
     Attributes:
         tensorflow: ``models.tensorflow``.

@@ -44,7 +44,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class ServingFacts:
-    """What people are shown of the version that serves.
+    """The facts that people see about the version that serves.
 
     Attributes:
         signatures: The default one first.

@@ -30,7 +30,7 @@ class Layout:
 
     @property
     def trials(self) -> Path:
-        """What trials found out; the folder keeps the name that the first release gave it."""
+        """The results of trials; the folder keeps the name that the first release gave it."""
         return self.root / "verdicts"
 
     @property

@@ -1,4 +1,4 @@
-"""What the store remembers of one model name: its versions, and the counter that numbers flat files."""
+"""The record of one model name: its versions, and the counter that numbers flat files."""
 
 from __future__ import annotations
 
@@ -133,9 +133,9 @@ def version_for(record: NameRecord, source: FolderSource, sha256: str) -> int:
     """Return the version number that a source's bytes get. Changes nothing; ``NameRecord.put`` does.
 
     1. A version folder has its number from its name.
-    2. Bytes that serve already are no new version, whoever copied them again.
-    3. Neither are those of the newest version: it is on its way, was refused, or was rolled back from.
-    4. Anything else is new, older bytes that come back too: for a client, versions never go back.
+    2. Bytes that already serve keep their version, whoever copied them again.
+    3. So do the bytes of the newest version: it is on its way, was refused, or was rolled back from.
+    4. All other bytes get a new number, also older ones that come back: for a client, versions never go back.
     """
     if source.version is not None:  # 1
         return source.version

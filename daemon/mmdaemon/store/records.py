@@ -16,7 +16,7 @@ _KEPT_VERSIONS = 16  # of one name, beside those whose bytes are kept: enough to
 
 
 class Records:
-    """Reads every record once. What ``put`` changes is on disk when it returns, the rest after ``write_down``.
+    """Reads every record once. A change by ``put`` is on disk when it returns, any other one after ``write_down``.
 
     Thread: any for every method. All but ``put`` and ``write_down`` return at once, whatever the disk does.
     """

@@ -7,7 +7,7 @@ import signal
 
 from mmwire.errors import ConvertError
 
-# What the C++ runtime, the loader, the kernel and TensorFlow say when the address space is used up.
+# The words of the C++ runtime, the loader, the kernel and TensorFlow when the address space is used up.
 OUT_OF_MEMORY = re.compile(
     r"bad_alloc|cannot allocate memory|out of memory|failed to map segment|memoryerror|resource temporarily unavailable"
     r"|resource exhausted|allocation failed|pthread_create\(\) failed",

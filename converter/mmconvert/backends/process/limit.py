@@ -1,4 +1,4 @@
-"""What a child process may use, and how it takes these limits on before it imports anything large."""
+"""The limits of a child process, and how it takes them on before it imports anything large."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the child processes may use.
+    """The limits of the child processes.
 
     Attributes:
         memory_bytes: Address space of one child (RLIMIT_AS). TensorFlow alone reserves a few GiB of it.
