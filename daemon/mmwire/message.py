@@ -198,7 +198,7 @@ def read_error(frame: Frame) -> MmError:
 
 
 def cancel(request_id: int) -> Frame:
-    """Build CANCEL of the request with this id; it is answered by that request's ERROR or RESULT."""
+    """Build CANCEL of the request with this id; that request's own answer follows."""
     return Frame(FrameType.CANCEL, request_id=request_id)
 
 

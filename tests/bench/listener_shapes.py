@@ -56,6 +56,9 @@ class FakeInstance:
 
 
 class NoVerbs:
+    def withdraw(self, _: Any) -> bool:
+        return False
+
     def start_verb(self, *_: Any) -> None:
         raise AssertionError("no verb is asked here")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.dispatcher import Dispatcher
-from mmdaemon.listener.handler import Handler
+from mmdaemon.listener.handler import AdminVerbs, Handler
 from mmdaemon.listener.loop import ClientLimits, Loop
 from mmwire import message
 from mmwire.connection import Connection, Role
@@ -89,6 +89,28 @@ class EchoInstance:
 class NoVerbs:
     def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Callable[[Any], None]) -> None:
         reply({"verb": verb})
+
+    def withdraw(self, reply: Callable[[Any], None]) -> bool:
+        return False
+
+
+class SlowVerbs:
+    """Answers ``now`` at once, and any other verb never; remembers who waits."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[Any], None]] = []
+
+    def start_verb(self, verb: str, arguments: dict[str, Any], deadline: float, reply: Callable[[Any], None]) -> None:
+        if verb == "now":
+            reply({"verb": verb})
+        else:
+            self.waiting.append(reply)
+
+    def withdraw(self, reply: Callable[[Any], None]) -> bool:
+        if reply not in self.waiting:
+            return False
+        self.waiting.remove(reply)
+        return True
 
 
 class Client:
@@ -169,6 +191,7 @@ def rig(
     factor: int = 1,
     limits: FrameLimits | None = None,
     models: Sequence[str] = ("m",),
+    verbs: AdminVerbs | None = None,
 ) -> Iterator[Rig]:
     """Run a listener until the block ends."""
     gate = Gate(is_open)
@@ -187,7 +210,7 @@ def rig(
         listening.bind(str(path))
         listening.listen(128)
         listening.setblocking(False)
-        handler = Handler(dispatcher, NoVerbs(), limits, "test")
+        handler = Handler(dispatcher, verbs or NoVerbs(), limits, "test")
         clients = ClientLimits(limits, max_connections, max_output_bytes, stall_s)
         loop = Loop(listening, dispatcher, handler, clients, cores)
         dispatcher.start(loop.wake)

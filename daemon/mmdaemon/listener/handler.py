@@ -12,11 +12,14 @@ from mmdaemon.dispatch.lease import Lease
 from mmdaemon.dispatch.request import Request
 from mmdaemon.listener.handle import Handle
 from mmdaemon.listener.peer import Peer
+from mmdaemon.listener.reply import InferReply, VerbReply
 from mmwire import message
-from mmwire.errors import MmError, RemoteWireError, RequestError
+from mmwire.errors import CapacityError, MmError, RemoteWireError, RequestError
 from mmwire.frame import FLAG_SHAPED, Frame, FrameLimits, FrameType
-from mmwire.message import Hello, Opened, Reply, ResultHead
+from mmwire.message import Hello, Opened, Reply
 from mmwire.tensor import DTYPE_BYTES, Shape, rows_in, shape_mismatch, size_mismatch
+
+MAX_VERBS = 64  # ADMIN requests that one connection may have open; docs/protocol.md says so
 
 
 class AdminVerbs(Protocol):
@@ -29,11 +32,14 @@ class AdminVerbs(Protocol):
             MmError: The verb or its arguments cannot be used.
         """
 
+    def withdraw(self, reply: Reply) -> bool:
+        """Forget a request that still waits for its answer; return whether it did. ``reply`` is then never called."""
+
 
 class Handler:
-    """Handles the frames of all peers, and takes the replies to their requests.
+    """Handles the frames of all peers.
 
-    Thread: ``on_frame`` and ``on_gone`` by the leader; the rest by any.
+    Thread: the leader.
     """
 
     def __init__(self, dispatcher: Dispatcher, verbs: AdminVerbs, limits: FrameLimits, software: str) -> None:
@@ -62,6 +68,9 @@ class Handler:
         for request in list(peer.pending.values()):
             self._dispatcher.withdraw(request)
         peer.pending.clear()
+        for reply in list(peer.verbs.values()):
+            self._verbs.withdraw(reply)
+        peer.verbs.clear()
 
     def _on_hello(self, peer: Peer, frame: Frame) -> None:
         message.read_hello(frame)
@@ -81,12 +90,10 @@ class Handler:
         try:
             handle = peer.handles.use(frame.handle, now)
             if request_id in peer.pending:
-                raise RequestError(
-                    "BAD_REQUEST", f"request {request_id} is under way", "give each request an id of its own"
-                )
+                raise _under_way(request_id)
             rows, shapes = _measure(handle, frame)
             request = Request(
-                _ReplyToPeer(self, peer, frame.handle),
+                InferReply(peer, frame.handle),
                 request_id,
                 handle.model,
                 handle.spec,
@@ -114,43 +121,33 @@ class Handler:
         if request is not None and self._dispatcher.withdraw(request):
             peer.pending.pop(frame.request_id, None)
             raise RequestError("CANCELLED", "the caller cancelled the request")
+        reply = peer.verbs.get(frame.request_id)
+        if reply is not None and self._verbs.withdraw(reply):
+            peer.verbs.pop(frame.request_id, None)
+            raise RequestError("CANCELLED", "the caller cancelled the request")
 
     def _on_admin(self, peer: Peer, frame: Frame) -> None:
         verb, arguments = message.read_admin(frame)
         deadline = time.monotonic() + frame.remaining_us / 1e6 if frame.remaining_us else math.inf
         request_id = frame.request_id
+        if request_id in peer.verbs:
+            raise _under_way(request_id)
+        if len(peer.verbs) >= MAX_VERBS:
+            raise CapacityError(
+                "QUEUE_FULL",
+                f"expected at most {MAX_VERBS} ADMIN requests without an answer on one connection, got one more",
+                "wait for an answer, or cancel a request",
+            )
+        reply = peer.verbs[request_id] = VerbReply(peer, request_id)
+        try:
+            self._verbs.start_verb(verb, arguments, deadline, reply)
+        except MmError:
+            peer.verbs.pop(request_id, None)
+            raise
 
-        def reply(document: dict[str, Any] | MmError) -> None:
-            if isinstance(document, MmError):
-                peer.send_frame(message.error(request_id, document))
-            else:
-                peer.send_frame(message.admin_result(request_id, document))
 
-        self._verbs.start_verb(verb, arguments, deadline, reply)
-
-
-class _ReplyToPeer:
-    """``ReplyTo`` for the requests on one handle of a peer."""
-
-    __slots__ = ("_handle", "_handler", "_peer")
-
-    def __init__(self, handler: Handler, peer: Peer, handle: int) -> None:
-        self._handler = handler
-        self._peer = peer
-        self._handle = handle
-
-    def on_answer(self, request: Request, version: int, answer: Any, queue_us: int, run_us: int) -> None:
-        if self._peer.pending.pop(request.request_id, None) is None:
-            return
-        size = 0
-        for tensor in answer.tensors:
-            size += tensor.nbytes
-        head = ResultHead(version, request.rows, queue_us, run_us, answer.shapes)
-        self._peer.send((message.result_head(request.request_id, self._handle, size, head), *answer.tensors))
-
-    def on_error(self, request: Request, error: MmError) -> None:
-        if self._peer.pending.pop(request.request_id, None) is not None:
-            self._peer.send_frame(message.error(request.request_id, error))
+def _under_way(request_id: int) -> RequestError:
+    return RequestError("BAD_REQUEST", f"request {request_id} is under way", "give each request an id of its own")
 
 
 def _measure(handle: Handle, frame: Frame) -> tuple[int, tuple[Shape, ...] | None]:

@@ -21,6 +21,7 @@ from mmdaemon.listener.handle import Handles
 from mmwire.connection import Connection, Role, State
 from mmwire.errors import LocalWireError
 from mmwire.frame import Frame, FrameLimits
+from mmwire.message import Reply
 
 _JOIN_BYTES = 64 * 1024  # below it, one copy and send() beat sendmsg()
 _IN = select.EPOLLIN | select.EPOLLRDHUP
@@ -41,7 +42,8 @@ class Peer:
     def __init__(self, sock: socket.socket, epoll: select.epoll, limits: FrameLimits, max_output_bytes: int) -> None:
         self.wire = Connection(Role.SERVER, limits)
         self.handles = Handles()
-        self.pending: dict[int, Request] = {}
+        self.pending: dict[int, Request] = {}  # INFER requests without an answer, by their ids
+        self.verbs: dict[int, Reply] = {}  # ADMIN requests without an answer
         self.fd = sock.fileno()
         self.pid, self.uid, _ = _CREDENTIALS.unpack(
             sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

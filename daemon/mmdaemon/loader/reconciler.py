@@ -61,7 +61,6 @@ class Reconciler:
         self._revive_watcher: Callable[[], object] = lambda: None
         self._settling = Settling()
         self._changed = threading.Condition(self.monitor)
-        self._promised: list[WaitAnswer] = []
         self._is_nudged = True
         self._is_stopping = False
         self._is_looking = False
@@ -130,13 +129,18 @@ class Reconciler:
             version: The version waited for, 0 for the newest.
             sha256: The hash waited for, or its first digits; empty for any.
             deadline: In monotonic seconds.
-            reply: Takes the model's document or the error, on the reconciler's thread.
+            reply: Takes the model's document or the error, on the reconciler's thread; each wait has its own.
         """
         with self._changed:
             # A look under way may have passed the file already: then the one after it counts.
             after_look = self._seen + (2 if self._is_looking else 1)
             self._waiting.add(Wait(name, version, sha256, deadline, after_look, reply))
             self._nudge()
+
+    def withdraw(self, reply: Reply) -> bool:
+        """End the wait of a client that wants no answer any more; return whether it still waited."""
+        with self.monitor:
+            return self._waiting.withdraw(reply)
 
     def load(self, name: str) -> None:
         """Serve a name that was unloaded, or try a quarantined one again.
@@ -155,7 +159,7 @@ class Reconciler:
             RequestError: ``MODEL_NOT_FOUND``.
         """
         with self._changed:
-            self._promised.append(WaitAnswer(reply, self._comparison.unload(name)))
+            self._waiting.promise(reply, self._comparison.unload(name))
             self._nudge()
 
     def _nudge(self) -> None:
@@ -270,8 +274,7 @@ class Reconciler:
         return look_again
 
     def _answers(self, now: float) -> list[WaitAnswer]:
-        promised, self._promised = self._promised, []
-        return promised + self._waiting.due(self._seen, self._comparison.is_undecided, now)
+        return self._waiting.due(self._seen, self._comparison.is_undecided, now)
 
     def _write_down_and_give(self, answers: list[WaitAnswer]) -> None:
         """Do what is slow, outside of the monitor; an answer is given when what it says outlives a power cut."""

@@ -12,7 +12,7 @@ from mmdaemon.loader.reconciler import Reconciler
 from mmdaemon.registry.registry import Registry
 from mmdaemon.service.health import Health
 from mmwire.errors import RequestError
-from mmwire.manifest import unknown_model
+from mmwire.manifest import is_model_name, unknown_model
 from mmwire.message import Reply
 
 
@@ -55,6 +55,10 @@ class Control:
         if answer is None:
             raise RequestError("BAD_REQUEST", f"unknown verb {verb!r}", f"known: {', '.join(VERBS)}")
         answer(self, arguments, deadline, reply)
+
+    def withdraw(self, reply: Reply) -> bool:
+        """End a ``wait`` or ``load`` that nobody waits for; see ``listener.handler.AdminVerbs``."""
+        return self._reconciler.withdraw(reply)
 
     def ls(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """List every model."""
@@ -131,6 +135,9 @@ class Control:
     def wait(self, arguments: Mapping[str, Any], deadline: float, reply: Reply) -> None:
         """Answer once a model serves, or cannot be served."""
         name = _text(arguments, "model")
+        if not is_model_name(name):
+            with self._reconciler.monitor:
+                self._known(arguments)  # a file that has such a name is known, with the reason why it does not serve
         version = arguments.get("version") or 0
         if not isinstance(version, int) or version < 0:
             raise RequestError("BAD_REQUEST", f"'version': expected a positive whole number, got {version!r}")

@@ -406,3 +406,13 @@ def test_a_look_that_fails_counts_is_told_and_leaves_nobody_waiting(
     world.loads.run()
     world.step()
     assert world.serving("a") == 1 and not world.reconciler.trouble and len(world.answers) == 2
+
+
+def test_a_wait_that_is_withdrawn_is_not_answered(world: World) -> None:
+    world.wait("a")
+    assert world.reconciler.withdraw(world.answers.append)
+    world.put("a")
+    for _ in range(3):
+        world.step()
+        world.loads.run()
+    assert world.serving("a") == 1 and not world.answers

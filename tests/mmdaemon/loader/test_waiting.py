@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from mmdaemon.loader.waiting import Wait, Waiting
 from mmdaemon.registry.model import Model, ServingFacts
 from mmdaemon.registry.registry import Registry
 from mmdaemon.registry.state import VersionState
+from mmwire import spelling
 from mmwire.errors import MmError, ModelError
 
 
@@ -100,3 +103,44 @@ def test_the_first_digits_of_a_hash_will_do() -> None:
     document = waits(serving("a", "0123ab" + "0" * 58), "a", sha256="0123ab")
     assert isinstance(document, dict) and document["version"] == 1
     assert waits(serving("a"), "a", sha256="0123ab") is None
+
+
+def test_a_wait_that_nobody_needs_any_more_is_forgotten() -> None:
+    waiting = Waiting(Registry("fake"))
+    answers: list[dict[str, Any] | MmError] = []
+    waiting.add(Wait("a", 0, "", math.inf, 0, answers.append))
+    assert waiting.withdraw(answers.append)
+    assert not waiting.withdraw(answers.append)
+    assert not waiting.due(1, nothing_open, 1e9)
+
+
+def test_a_name_is_compared_once_and_then_with_the_names_that_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, list[str]]] = []
+
+    def nearest(name: str, known: Iterable[str]) -> str | None:
+        compared.append((name, list(known)))
+        return spelling.nearest(name, compared[-1][1])
+
+    monkeypatch.setattr("mmdaemon.loader.waiting.nearest", nearest)
+    registry = serving("kws")
+    waiting = Waiting(registry)
+    for number in range(3):
+        waiting.add(Wait("digist", 0, "", math.inf, number, lambda _: None))
+    for look in range(5):
+        assert not waiting.due(look, nothing_open, 0.0)
+    assert compared == [("digist", ["kws"])] * 3
+    registry.add(Model("digits"))
+    answers = waiting.due(5, nothing_open, 0.0)
+    assert compared[3:] == [("digist", ["digits"])] * 3
+    assert [str(answer.document) for answer in answers] == ["no model named 'digist' (did you mean 'digits'?)"] * 3
+
+
+def test_a_name_that_went_again_is_not_what_was_meant() -> None:
+    registry = serving("digits")
+    waiting = Waiting(registry)
+    waiting.add(Wait("digist", 0, "", math.inf, 1, lambda _: None))
+    assert not waiting.due(0, nothing_open, 0.0)
+    registry.drop("digits")
+    assert not waiting.due(1, nothing_open, 0.0)
+    registry.add(Model("digits"))
+    assert len(waiting.due(2, nothing_open, 0.0)) == 1
