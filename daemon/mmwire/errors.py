@@ -127,7 +127,7 @@ class CapacityError(MmError):
     """Not now: the same request may succeed later."""
 
     family: ClassVar[dict[str, Code]] = {
-        "QUEUE_FULL": Code("the model's queue is full", EXIT_RETRYABLE, True),
+        "QUEUE_FULL": Code("the queue of the model or of the connection is full", EXIT_RETRYABLE, True),
         "DEADLINE_EXCEEDED": Code("the deadline passed before an answer", EXIT_RETRYABLE, True),
         "MODEL_LOADING": Code("the model is on its way and does not serve yet", EXIT_RETRYABLE, True),
         "SPECS_CHANGED": Code("the opened handle is out of date; open the model again", EXIT_RETRYABLE, True),

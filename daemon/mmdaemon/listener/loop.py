@@ -8,7 +8,6 @@ writes its own replies. The leader never runs a long request, so it is always fr
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
@@ -21,24 +20,23 @@ from dataclasses import dataclass
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.dispatch.lease import Lease
 from mmdaemon.listener.crew import Crew
+from mmdaemon.listener.entrance import Entrance
 from mmdaemon.listener.handler import Handler
 from mmdaemon.listener.peer import Peer
+from mmdaemon.listener.sweep import Sweep
 from mmdaemon.log.logger import LOG, about, log_bug
 from mmwire import message
-from mmwire.errors import CapacityError, RemoteWireError
-from mmwire.frame import SEND_BUFFER_BYTES, FrameLimits
+from mmwire.errors import RemoteWireError
+from mmwire.frame import FrameLimits
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _EVENTS_A_WAIT = 64
 # The cost of a hand-over to another thread: a wake-up, and the waits for the interpreter lock.
 _SHORT_US = 50.0
 _READS_A_TURN = 4  # then the leader reads from the others
-_SWEEP_S = 1.0
-_SWEEPS_A_STALL = 8  # so a client that stalls is dropped at most an eighth of stall_s late
 _STOP_S = 5.0
 _STOP_STEP_S = 0.05
 _LEADER = "mm-leader"
-_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +75,33 @@ class Loop:
         limits: ClientLimits,
         workers: int,
     ) -> None:
-        self._listening = listening
         self._dispatcher = dispatcher
         self._handler = handler
-        self._limits = limits
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._crew = Crew(workers, dispatcher.work)
         self._peers: dict[int, Peer] = {}
         self._pings: deque[Callable[[str], object]] = deque()
         self._is_working = False
-        self._is_accepting = True
         self._is_stopping = threading.Event()
-        self._has_sweeping = threading.Event()  # without clients the sweep does not wake an idle box
-        self._threads = [
-            threading.Thread(target=self._run_leader, name=_LEADER, daemon=True),
-            threading.Thread(target=self._sweep, name="mm-sweep", daemon=True),
-        ]
+        self._entrance = Entrance(
+            listening,
+            self._epoll,
+            self._peers,
+            limits.connections,
+            lambda sock: Peer(sock, self._epoll, limits.frame, limits.output_bytes),
+        )
+        self._sweep = Sweep(self._peers, limits.stall_s, self._entrance.reopen)
+        self._thread = threading.Thread(target=self._run_leader, name=_LEADER, daemon=True)
 
     def start(self) -> None:
         """Start to accept and to serve."""
         # Edge-triggered and never read: each write to it is one event.
         self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
-        self._epoll.register(self._listening.fileno(), select.EPOLLIN)
+        self._entrance.open()
         self._crew.start()
-        for thread in self._threads:
-            thread.start()
+        self._sweep.start()
+        self._thread.start()
 
     def wake(self) -> None:
         """Let the leader take a waiting request."""
@@ -120,15 +119,14 @@ class Loop:
 
     def start_drain(self) -> None:
         """Accept no new client, and tell every client that this daemon takes no new requests."""
-        self._is_accepting = False
-        self._epoll.modify(self._listening.fileno(), 0)
+        self._entrance.close()
         for peer in list(self._peers.values()):
             peer.send_frame(message.goaway())
 
     @property
     def is_alive(self) -> bool:
         """Whether every thread runs."""
-        return self._crew.is_alive and all(thread.is_alive() for thread in self._threads)
+        return self._crew.is_alive and self._sweep.is_alive and self._thread.is_alive()
 
     @property
     def answering(self) -> tuple[str, ...]:
@@ -150,12 +148,11 @@ class Loop:
     def stop(self, wait: bool) -> None:
         """Close every connection and end the threads; without ``wait`` leave behind those that still compute."""
         self._is_stopping.set()
-        self._has_sweeping.set()
         deadline = time.monotonic() + (_STOP_S if wait else 0)
-        for thread in self._threads:
-            while thread.is_alive() and time.monotonic() <= deadline:
-                self.wake()
-                thread.join(_STOP_STEP_S)
+        while self._thread.is_alive() and time.monotonic() <= deadline:
+            self.wake()
+            self._thread.join(_STOP_STEP_S)
+        self._sweep.stop(max(0.0, deadline - time.monotonic()))
         self._crew.stop(max(0.0, deadline - time.monotonic()))
         for peer in list(self._peers.values()):
             self._close(peer)
@@ -189,8 +186,9 @@ class Loop:
             while self._pings:
                 self._pings.popleft()(_LEADER)
             return self._dispatcher.take()
-        if fd == self._listening.fileno():
-            self._accept()
+        if fd == self._entrance.fd:
+            self._entrance.accept()
+            self._sweep.wake()
         return None
 
     def _on_peer(self, peer: Peer, events: int) -> Lease | None:
@@ -228,65 +226,7 @@ class Loop:
             self._close(peer)  # a lease from before still runs, else its instance would be lost
         return lease
 
-    def _accept(self) -> None:
-        if not self._is_accepting:
-            self._epoll.modify(self._listening.fileno(), 0)  # a sweep may have armed it again meanwhile
-            return
-        try:
-            while True:
-                sock, _ = self._listening.accept()
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-                self._welcome(sock)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno in _NO_DESCRIPTORS:
-                LOG.warning("a new connection must wait until a descriptor is free: %s", os.strerror(error.errno))
-                self._epoll.modify(self._listening.fileno(), 0)  # until the next sweep
-                self._has_sweeping.set()
-            elif error.errno != errno.ECONNABORTED:
-                raise
-
-    def _welcome(self, sock: socket.socket) -> None:
-        peer = Peer(sock, self._epoll, self._limits.frame, self._limits.output_bytes)
-        if len(self._peers) >= self._limits.connections:
-            error = CapacityError(
-                "TOO_MANY_CONNECTIONS",
-                f"expected at most {self._limits.connections} clients, got one more",
-                "close a client, or raise limits.max_connections",
-            )
-            peer.send((message.error(0, error).to_bytes(),))
-            peer.close()
-            return
-        peer.register()
-        self._peers[peer.fd] = peer
-        self._has_sweeping.set()
-
     def _close(self, peer: Peer) -> None:
         self._peers.pop(peer.fd, None)
         peer.close()
         self._handler.on_gone(peer)
-
-    def _sweep(self) -> None:
-        """Drop clients that stall, and keep the listening socket armed."""
-        pause_s = max(_SWEEP_S, self._limits.stall_s / _SWEEPS_A_STALL)
-        while not self._is_stopping.is_set():
-            self._has_sweeping.wait()
-            if self._is_stopping.wait(pause_s):
-                return
-            self._has_sweeping.clear()
-            limit = time.monotonic() - self._limits.stall_s
-            for peer in list(self._peers.values()):
-                if peer.owes_progress and peer.last_progress < limit:
-                    LOG.info(
-                        "client pid %d uid %d moved nothing for %g s and is dropped",
-                        peer.pid,
-                        peer.uid,
-                        self._limits.stall_s,
-                    )
-                    peer.hang_up()
-            if self._is_accepting:
-                self._epoll.modify(self._listening.fileno(), select.EPOLLIN)
-            if self._peers:
-                self._has_sweeping.set()

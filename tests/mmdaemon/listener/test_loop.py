@@ -357,7 +357,7 @@ def test_a_client_that_comes_during_a_drain_costs_nothing(tmp_path: Path) -> Non
     with rig(tmp_path) as made:
         made.client()
         made.loop.start_drain()
-        made.loop._epoll.modify(made.loop._listening.fileno(), select.EPOLLIN)  # as a sweep under way may do
+        made.loop._epoll.modify(made.loop._entrance.fd, select.EPOLLIN)  # as a sweep under way may do
         made.client(greet=False)
         made.wait_for(lambda: not select.select([made.loop._epoll], [], [], 0)[0])
 
