@@ -15,12 +15,19 @@ from mmdaemon.listener.handler import AdminVerbs, Handler
 from mmdaemon.listener.loop import ClientLimits, Loop
 from mmwire import message
 from mmwire.connection import Connection, Role
+from mmwire.errors import MmError
 from mmwire.frame import Frame, FrameLimits, FrameType
 from mmwire.message import Hello, Open
 from mmwire.tensor import SignatureSpec, TensorSpec
 from rig.waiting import LIMIT_S, wait_for
 
 SPEC = SignatureSpec("serving_default", (TensorSpec("x", "int8", (-1, 4)),), (TensorSpec("y", "int8", (-1, 4)),))
+
+
+def error_of(frame: Frame) -> MmError:
+    """Return the error that a frame carries; any other frame fails the test."""
+    assert frame.type is FrameType.ERROR, frame.type
+    return message.read_error(frame)
 
 
 class Answer:

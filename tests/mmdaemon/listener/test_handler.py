@@ -7,14 +7,9 @@ from pathlib import Path
 from mmdaemon.listener.handler import MAX_VERBS
 from mmwire import message
 from mmwire.errors import MmError
-from mmwire.frame import Frame, FrameType
+from mmwire.frame import FrameType
 from mmwire.message import Open
-from rig.listener import Client, SlowVerbs, rig
-
-
-def error_of(frame: Frame) -> MmError:
-    assert frame.type is FrameType.ERROR, frame.type
-    return message.read_error(frame)
+from rig.listener import Client, SlowVerbs, error_of, rig
 
 
 def fill(client: Client) -> None:
