@@ -7,12 +7,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mmdaemon.box.cpu import this_cpu
+from mmdaemon.box.equipment import has_converter, has_gpu, has_tensorflow, tensorflow_version
 from mmdaemon.config.schema import Config
 from mmdaemon.dispatch.dispatcher import Dispatcher
 from mmdaemon.folder.watch import Watcher
 from mmdaemon.isolation.budget import Budget
 from mmdaemon.isolation.converter import Converter
-from mmdaemon.isolation.host import has_converter, has_gpu, has_tensorflow, tensorflow_version
 from mmdaemon.isolation.runtime import Children, Hosted, ProcessLimits, ProcessRuntime
 from mmdaemon.isolation.warden import Warden
 from mmdaemon.loader.arrival import Arrivals, Box
@@ -28,7 +29,6 @@ from mmdaemon.loader.waiting import Waiting
 from mmdaemon.probe.probe import Probe
 from mmdaemon.registry.registry import Registry
 from mmdaemon.runtime.interface import Runtime
-from mmdaemon.store.cpu import this_cpu
 from mmdaemon.store.layout import Layout
 from mmdaemon.store.store import Store
 

@@ -79,7 +79,8 @@ ARROWS: dict[str, set[str]] = {
         "mmdaemon.log",
     },
     # around both
-    "mmdaemon.config": set(),
+    "mmdaemon.box": set(),
+    "mmdaemon.config": {"mmdaemon.box"},  # 0 in a limit stands for what the box has
     "mmdaemon.service": {
         "mmdaemon.config",
         "mmdaemon.listener",

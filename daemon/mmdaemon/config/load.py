@@ -10,7 +10,7 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mmdaemon.config.box import usable_cores, usable_memory_mb
+from mmdaemon.box.allowance import usable_cores, usable_memory_mb
 from mmdaemon.config.schema import (
     SECTIONS,
     Config,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon.config.box import usable_cores, usable_memory_mb
+from mmdaemon.box.allowance import usable_cores, usable_memory_mb
 
 BOX_MB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon.isolation.host import has_gpu, tensorflow_version
+from mmdaemon.box.equipment import has_gpu, tensorflow_version
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdaemon.store.cpu import cpu_identity, this_cpu
+from mmdaemon.box.cpu import cpu_identity, this_cpu
 
 X86 = """processor\t: 0
 model name\t: Some CPU @ 2.0GHz
