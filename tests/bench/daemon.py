@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,12 +25,13 @@ INSTALLED = {
 class Daemon:
     """A running daemon and where it listens."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.models = folder / "models"
         self.store = folder / "store"
         self.socket = folder / "s"
         self.models.mkdir(exist_ok=True)
         self.ready_s = 0.0
+        self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, models: int = 0) -> None:
@@ -43,7 +44,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 [BIN / "mmdaemon", "--models", self.models, "--store", self.store, "--socket", self.socket],
                 stderr=subprocess.DEVNULL,
-                env={**INSTALLED, "NOTIFY_SOCKET": str(notify)},
+                env={**INSTALLED, **self._settings, "NOTIFY_SOCKET": str(notify)},
             )
             while not heard.recv(4096).startswith(b"READY=1"):
                 pass
@@ -78,9 +79,9 @@ def _rss_mb(pid: int) -> float:
 
 
 @contextmanager
-def daemon(folder: Path, models: int = 0) -> Iterator[Daemon]:
-    """Run a daemon until the block ends."""
-    running = Daemon(folder)
+def daemon(folder: Path, models: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[Daemon]:
+    """Run a daemon, with these variables in its environment, until the block ends."""
+    running = Daemon(folder, settings)
     running.start(models)
     try:
         yield running

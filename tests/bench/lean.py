@@ -19,7 +19,7 @@ from mmwire.frame import HEADER_BYTES, Frame, FrameLimits
 from mmwire.message import Hello, Open
 
 _RESULT_META_BYTES = 20
-_BUILT = Path(tempfile.gettempdir()) / "mmdaemon-bench-floor"
+_PATIENCE_US = 30_000_000
 
 
 class Load(NamedTuple):
@@ -33,7 +33,7 @@ class Load(NamedTuple):
 class LeanClient:
     """One connection with one opened model; nothing is checked."""
 
-    def __init__(self, path: Path, model: str) -> None:
+    def __init__(self, path: Path, model: str, deadline_us: int = _PATIENCE_US) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(path))
         self._wire = Connection(Role.CLIENT, FrameLimits())
@@ -43,7 +43,7 @@ class LeanClient:
         self.greeted_bytes = sum(len(frame.to_bytes()) for frame in greeted)
         spec = message.read_opened(greeted[1]).spec
         payload = bytes(sum(tensor.row_bytes for tensor in spec.inputs))
-        self.request = message.infer_head(greeted[1].handle, 2, len(payload), 30_000_000) + payload
+        self.request = message.infer_head(greeted[1].handle, 2, len(payload), deadline_us) + payload
         self.answer_bytes = HEADER_BYTES + _RESULT_META_BYTES + sum(tensor.row_bytes for tensor in spec.outputs)
         self._buffer = bytearray(max(1 << 16, self.answer_bytes))
 
@@ -65,20 +65,21 @@ class LeanClient:
                 return frames[0]
 
 
-def program() -> Path | None:
-    """Return the C program, built once; None without a compiler."""
-    source = Path(__file__).with_name("floor.c")
+def program(name: str) -> Path | None:
+    """Return a C program of this folder, built once; None without a compiler."""
+    source = Path(__file__).with_name(f"{name}.c")
+    built = Path(tempfile.gettempdir()) / f"mmdaemon-bench-{name}"
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    if not _BUILT.exists() or _BUILT.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run([compiler, "-O2", "-o", _BUILT, source], check=True)
-    return _BUILT
+    if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run([compiler, "-O2", "-o", built, source], check=True)
+    return built
 
 
 def floor(payload_bytes: int, seconds: float) -> Load | None:
     """Return a C ping-pong over a Unix socket; None without a compiler."""
-    binary = program()
+    binary = program("floor")
     if binary is None:
         return None
     with tempfile.TemporaryDirectory() as text:
@@ -89,11 +90,17 @@ def floor(payload_bytes: int, seconds: float) -> Load | None:
         with subprocess.Popen([binary, "serve", path, str(payload_bytes)], stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             server.stdout.readline()
-            return _run([[binary, "ask", path, greeting, request, "0", str(payload_bytes), str(seconds)]], seconds)
+            asking = [binary, "ask", path, greeting, request, "0", str(payload_bytes), str(seconds)]
+            return _load_of(_run([asking]), seconds)
 
 
 def load(path: Path, model: str, clients: int, seconds: float) -> Load:
     """Let some clients call one after the other for a while, each in a process of its own."""
+    return _load_of(latencies_us(path, model, clients, seconds), seconds)
+
+
+def latencies_us(path: Path, model: str, clients: int, seconds: float) -> list[float]:
+    """Return how long each call of such clients took."""
     client = LeanClient(path, model)
     for _ in range(50):
         client.call()
@@ -103,14 +110,24 @@ def load(path: Path, model: str, clients: int, seconds: float) -> Load:
         greeting.write_bytes(client.greeting)
         request.write_bytes(client.request)
         sizes = [str(client.greeted_bytes), str(client.answer_bytes)]
-        command: list[object] = [program(), "ask", path, greeting, request, *sizes, str(seconds)]
+        command: list[object] = [program("floor"), "ask", path, greeting, request, *sizes, str(seconds)]
         if command[0] is None:
             command = [sys.executable, "-m", "tests.bench.lean", path, model, str(seconds)]
-        return _run([command] * clients, seconds)
+        return _run([command] * clients)
 
 
-def _run(commands: Iterable[Iterable[object]], seconds: float) -> Load:
-    """Start clients, let them go at the same moment, and put together what they saw."""
+def _load_of(taken_us: list[float], seconds: float) -> Load:
+    """Put together what clients saw."""
+    return Load(len(taken_us) / seconds, statistics.median(taken_us), sorted(taken_us)[int(len(taken_us) * 0.99)])
+
+
+def _run(commands: Iterable[Iterable[object]]) -> list[float]:
+    """Run clients; return how long each call took, in microseconds."""
+    return [int(line) / 1e3 for line in start_together(commands)]
+
+
+def start_together(commands: Iterable[Iterable[object]]) -> list[str]:
+    """Start clients, let them go at the same moment, and return the lines that they print at their end."""
     pipe = subprocess.PIPE
     processes = [subprocess.Popen([str(word) for word in words], stdin=pipe, stdout=pipe) for words in commands]
     for process in processes:
@@ -120,8 +137,7 @@ def _run(commands: Iterable[Iterable[object]], seconds: float) -> Load:
         assert process.stdin is not None
         process.stdin.write(b"\n")
         process.stdin.flush()
-    taken = sorted(int(line) for process in processes for line in process.communicate()[0].split())
-    return Load(len(taken) / seconds, statistics.median(taken) / 1e3, taken[int(len(taken) * 0.99)] / 1e3)
+    return [line for process in processes for line in process.communicate()[0].decode().splitlines()]
 
 
 def main() -> None:

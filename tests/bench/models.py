@@ -27,10 +27,29 @@ converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_f
 open(path, "wb").write(converter.convert())
 """
 
+_MAKE_CONVOLUTIONS = """
+import sys, tensorflow as tf
+layers, path = int(sys.argv[1]), sys.argv[2]
+kernels = [tf.Variable(tf.random.normal((3, 3, 64 if number else 4, 64), stddev=0.05)) for number in range(layers)]
+@tf.function(input_signature=[tf.TensorSpec((1, 32, 32, 4), tf.float32, name="x")])
+def call(x):
+    for kernel in kernels:
+        x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+    return tf.reduce_mean(x, (1, 2))
+converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+open(path, "wb").write(converter.convert())
+"""
+
 
 def make(path: Path, units: int, layers: int) -> Path:
     """Write a float32 model of some dense layers of ``units`` units: 4 * units * units bytes each."""
     subprocess.run([sys.executable, "-c", _MAKE, str(units), str(layers), str(path)], check=True, capture_output=True)
+    return path
+
+
+def make_convolutions(path: Path, layers: int) -> Path:
+    """Write a float32 model of convolutions with 64 filters over 32 x 32 pixels: much work on few bytes."""
+    subprocess.run([sys.executable, "-c", _MAKE_CONVOLUTIONS, str(layers), str(path)], check=True, capture_output=True)
     return path
 
 
