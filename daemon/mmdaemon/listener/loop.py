@@ -34,6 +34,7 @@ _EVENTS_A_WAIT = 64
 # The cost of a hand-over to another thread: a wake-up, and the waits for the interpreter lock.
 _SHORT_US = 50.0
 _READS_A_TURN = 4  # then the leader reads from the others
+_FRAMES_A_TURN = 32  # of one read; then the others have their turn, and the rest waits for the next one
 _STOP_S = 5.0
 _STOP_STEP_S = 0.05
 _LEADER = "mm-leader"
@@ -82,6 +83,7 @@ class Loop:
         self._crew = Crew(workers, dispatcher.work)
         self._peers: dict[int, Peer] = {}
         self._pings: deque[Callable[[str], object]] = deque()
+        self._behind: set[int] = set()  # descriptors of the peers that are behind
         self._is_working = False
         self._is_stopping = threading.Event()
         self._entrance = Entrance(
@@ -158,9 +160,13 @@ class Loop:
             self._close(peer)
 
     def _run_leader(self) -> None:
-        poll, peers = self._epoll.poll, self._peers
+        poll, peers, behind = self._epoll.poll, self._peers, self._behind
         while not self._is_stopping.is_set():
-            for fd, events in poll(None, _EVENTS_A_WAIT):
+            turns = poll(0 if behind else None, _EVENTS_A_WAIT)
+            if behind:
+                turns += [(fd, select.EPOLLIN) for fd in behind]
+                behind.clear()
+            for fd, events in turns:
                 peer = peers.get(fd)
                 try:
                     lease = self._on_event(fd, events, peer)
@@ -199,12 +205,21 @@ class Loop:
                 self._close(peer)
             elif events & _INPUT:
                 for _ in range(_READS_A_TURN):
-                    count, more = peer.receive()
-                    if count == 0:
-                        self._close(peer)
-                        break
-                    while (frame := peer.wire.next_frame()) is not None:
+                    more = peer.is_behind
+                    if not more:
+                        count, more = peer.receive()
+                        if count == 0:
+                            self._close(peer)
+                            break
+                    peer.is_behind = False
+                    for _ in range(_FRAMES_A_TURN):
+                        if (frame := peer.wire.next_frame()) is None:
+                            break
                         lease = self._handler.on_frame(peer, frame, lease is None) or lease
+                    else:
+                        peer.is_behind = True
+                        self._behind.add(peer.fd)
+                        break
                     if not more:
                         break
         except RemoteWireError as error:

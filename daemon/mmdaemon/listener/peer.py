@@ -50,6 +50,7 @@ class Peer:
         )
         self.last_progress = time.monotonic()
         self.is_closed = False
+        self.is_behind = False  # whether frames that were read wait for the next turn
         self._sock = sock
         self._epoll = epoll
         self._max_output_bytes = max_output_bytes

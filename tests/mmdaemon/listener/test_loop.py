@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -413,3 +415,32 @@ def test_a_leader_that_hangs_elsewhere_does_not_answer(tmp_path: Path, monkeypat
         assert "mm-leader" not in heard
         stuck.set()
         made.wait_for(lambda: "mm-leader" in heard)
+
+
+def test_a_client_that_sends_many_frames_at_once_leaves_the_others_their_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both clients have sent before the leader looks, and one of them sent hundreds of frames in one piece."""
+    answered: list[str] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def note(_: NoVerbs, verb: str, arguments: object, deadline: float, reply: Callable[[Any], None]) -> None:
+        if verb == "hold":
+            started.set()
+            assert go_on.wait(LIMIT_S)
+        answered.append(verb)
+        reply({})
+
+    monkeypatch.setattr(NoVerbs, "start_verb", note)
+    with rig(tmp_path) as made:
+        flooder, neighbour, holder = made.client(), made.client(), made.client()
+        holder.send(message.admin(1, "hold", {}))
+        assert started.wait(LIMIT_S)
+        flooder.sock.sendall(b"".join(message.admin(number + 1, "flood", {}).to_bytes() for number in range(300)))
+        neighbour.send(message.admin(1, "neighbour", {}))
+        go_on.set()
+        for number in range(300):
+            assert flooder.read().request_id == number + 1
+        assert neighbour.read().type is FrameType.ADMIN_RESULT
+        assert answered.index("neighbour") <= 1 + 64
+        assert answered.count("flood") == 300
