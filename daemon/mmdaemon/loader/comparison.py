@@ -47,11 +47,11 @@ class Remembering(Memory, Protocol):
     def on_serving(self, name: str, version: int, options: ModelOptions) -> None:
         """Note what serves, and with which options."""
 
-    def names_served(self) -> list[str]:
-        """Return the names of which a version serves, or served last."""
+    def names_kept(self) -> list[str]:
+        """Return the names of which a version serves or served last, or which their owner unloaded."""
 
     def on_retired(self, name: str) -> None:
-        """Note that a name is gone: its bytes are not needed any more."""
+        """Note that a name is gone: its bytes and its unload are not needed any more."""
 
 
 class StartsLoads(Protocol):
@@ -111,9 +111,9 @@ class Comparison:
             due = min(due, state.look_again)
             if state.is_nothing:
                 del self._states[name]
-        if not (self._had_a_look or snapshot.is_empty):
+        if not snapshot.is_empty:
             self._had_a_look = True
-            for name in self._memory.names_served():  # what went while the daemon did not run is gone
+            for name in self._memory.names_kept():  # gone now, or while the daemon did not run
                 if name not in self._states:
                     self._memory.on_retired(name)
         return due
@@ -209,7 +209,6 @@ class Comparison:
                     self._swap.explain_absence(name, absence)
                 case Retire():
                     self._swap.forget(name)
-                    self._memory.on_retired(name)
                 case NoteUnloaded(unloaded):
                     self._memory.set_unloaded(name, unloaded)
                 case NoteServing(version, options):

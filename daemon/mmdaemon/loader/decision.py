@@ -89,8 +89,7 @@ def _on_missing(state: NameState, pace: Pace, now: float) -> list[Effect]:
         state.look_again = retires_at
         return []
     state.enter(Phase.RETIRED)
-    effects: list[Effect] = [NoteUnloaded(False)] if state.is_unloaded else []
-    return [*effects, Tell("gone from the folder: retired", is_warning=False), Retire()]
+    return [Tell("gone from the folder: retired", is_warning=False), Retire()]
 
 
 def _problem_counts_from(state: NameState, problem: MmError | None, pace: Pace, now: float) -> float:
@@ -141,6 +140,9 @@ def _serve_best(state: NameState, sight: Sight, pace: Pace, now: float) -> list[
         return [Explain(absence.loading(state.name))]
     if state.model.serving and not counted and planned.look_again == math.inf:
         return [Withdraw(absence.quarantined(state.name, None))]
+    if not state.model.serving and sight.problem is None and look_again == math.inf:  # whatever was on its way went
+        newest = state.model.newest
+        return [Explain(absence.quarantined(state.name, newest.reason if newest is not None else None))]
     return []
 
 

@@ -168,8 +168,8 @@ class NameState:
         return self.load is None and self.attempts.of(source) is None and not self.memory.is_stored(source)
 
     def set_unloaded(self, unloaded: bool) -> None:
-        """Note whether its owner took it out of memory, and with which files."""
-        self.unloaded_with = self.fingerprints() if unloaded else None
+        """Note whether its owner took it out of memory, and with which files: those of an unload that holds count too."""
+        self.unloaded_with = self.fingerprints().union(self.unloaded_with or ()) if unloaded else None
         self.model.is_unloaded = unloaded
 
     def stays_unloaded(self) -> bool:

@@ -117,17 +117,17 @@ class Records:
                 record.previous, record.serving = record.serving, number
                 self._unwritten.add(name)
 
-    def names_served(self) -> list[str]:
-        """Return the names of which a version serves, or served last."""
+    def names_kept(self) -> list[str]:
+        """Return the names of which a version serves or served last, or which their owner unloaded."""
         with self._lock:
-            return [name for name, record in self._records.items() if record.serving is not None]
+            return [name for name, record in self._records.items() if record.serving is not None or record.unloaded]
 
     def on_retired(self, name: str) -> None:
-        """Note that a name is gone: its bytes are not needed any more, its numbers are never given again."""
+        """Note that a name is gone: nobody needs its bytes and its unload; its numbers are never given again."""
         with self._lock:
             record = self._find(name)
-            if record.serving is not None or record.previous is not None:
-                record.serving = record.previous = None
+            if record.serving is not None or record.previous is not None or record.unloaded:
+                record.serving, record.previous, record.unloaded = None, None, False
                 self._unwritten.add(name)
 
     def write_down(self) -> bool:

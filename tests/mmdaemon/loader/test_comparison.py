@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from mmdaemon.loader.pace import Pace
 from mmdaemon.loader.swap import Swap
 from mmdaemon.registry.model import ServingFacts
 from mmdaemon.registry.registry import Registry, Standing
-from mmdaemon.registry.state import VersionState
 from mmwire.errors import MmError, ModelError
 from mmwire.manifest import ModelOptions
 from mmwire.tensor import SignatureSpec, TensorSpec
@@ -41,12 +38,14 @@ class FakeRecords:
         self.served_before: dict[str, int] = {}
         self.retired: list[str] = []
 
-    def names_served(self) -> list[str]:
-        return [*self.served_before]
+    def names_kept(self) -> list[str]:
+        return [*{**self.served_before, **dict(self.serving), **dict.fromkeys(self.unloaded)}]
 
     def on_retired(self, name: str) -> None:
         self.retired.append(name)
         self.served_before.pop(name, None)
+        self.serving = [served for served in self.serving if served[0] != name]
+        self.unloaded.discard(name)
 
     def last_served(self, name: str) -> int:
         return self.served_before.get(name, 0)
@@ -842,53 +841,46 @@ def test_the_store_lets_go_of_a_model_that_is_gone(world: World) -> None:
     assert world.records.retired == ["went", "a", "a"]
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_whatever_happens_the_highest_good_version_serves_in_the_end(seed: int) -> None:
-    """Random copies, deletions, failures and unloads; a served model is never dropped while its file is there."""
-    chance = random.Random(seed)
-    world = World()
-    world.deploy("anchor")
-    content = 10
-    good: dict[int, bool] = {}
-    for _ in range(120):
-        event = chance.random()
-        before = {name: world.serving(name) for name in ("flat", "many")}
-        if event < 0.2:
-            content += 1
-            world.put("flat", content=content)
-        elif event < 0.4:
-            content += 1
-            world.put("many", chance.randint(1, 4), content=content)
-        elif event < 0.5 and len(world.files) > 1:
-            del world.files[chance.choice([key for key in world.files if key[0] != "anchor"])]
-        elif event < 0.8 and world.started:
-            content_of = world.started[0][0].identity.mtime_ns
-            world.finish(good=good.setdefault(content_of, chance.random() < 0.7))
-        else:
-            world.now += chance.random() * 2
-        world.look()
-        for name, version in before.items():
-            files = [source for key, source in world.files.items() if key[0] == name]
-            if version and any(good.get(source.identity.mtime_ns, True) for source in files):
-                assert world.serving(name), "a model was dropped while a file of it is there that may do"
-    for _ in range(20):
-        world.now += GRACE_S
-        world.look()
-        while world.started:
-            world.finish(good=good.setdefault(world.started[0][0].identity.mtime_ns, chance.random() < 0.7))
-    for name in ("flat", "many"):
-        sources = [source for key, source in world.files.items() if key[0] == name]
-        usable = [source.version or 0 for source in sources if good.get(source.identity.mtime_ns)]
-        served = world.serving(name)
-        if not sources:
-            assert name not in world.registry
-        elif name == "many":
-            best = max(usable, default=0)
-            overwritten = served > best and any(source.version == served for source in sources)
-            assert served == best or overwritten, "bytes from before serve on where a file was overwritten badly"
-        elif usable:
-            assert world.registry.model(name).versions[served].sha256.endswith(f"{sources[0].identity.mtime_ns:x}")
-    assert math.isfinite(world.now) and world.serving("anchor") == 1
-    for name in world.registry.names():
-        for version in world.registry.model(name).versions.values():
-            assert version.state not in (VersionState.LOADING, VersionState.SETTLING)
+def test_the_store_lets_go_of_a_model_that_only_a_passing_problem_kept(world: World) -> None:
+    world.records.served_before["a"] = 1
+    world.problems = [Problem("a", "/m/a.tflite", PASSING)]
+    world.deploy("b")
+    assert world.records.retired == []
+    world.problems = []
+    world.look()
+    assert world.records.retired == ["a"]
+
+
+def test_a_model_that_went_while_the_daemon_did_not_run_took_its_unload_with_it(world: World) -> None:
+    world.records.unloaded.add("a")
+    world.deploy("b")
+    world.deploy("a")
+    assert world.serving("a") and "a" not in world.records.unloaded
+
+
+def test_requests_are_not_told_to_wait_for_a_file_that_went(world: World) -> None:
+    world.put("a", 1, 11)
+    world.look()
+    world.finish(good=False)
+    world.put("a", 2, 12)
+    world.look()
+    del world.files["a", 2]
+    world.finish(good=False, retryable=True)
+    assert world.told("a") == "MODEL_LOADING"
+    world.look()
+    assert world.told("a") == "MODEL_QUARANTINED"
+
+
+def test_an_unload_remembers_files_that_a_look_does_not_show(world: World) -> None:
+    world.put("a", content=11)
+    world.put("a", 7, 17)
+    world.problems = [Problem("a", "/m/a", ModelError("MODEL_CONFLICT", "two layouts"), 0)]
+    world.look()
+    world.comparison.unload("a")
+    seven = world.files.pop(("a", 7))
+    world.problems = [Problem("a", "/m/a/7", UNUSABLE, 7)]
+    world.look()
+    world.files = {("a", 7): seven}
+    world.problems = []
+    world.look()
+    assert not world.started and world.told("a") == "MODEL_UNLOADED"

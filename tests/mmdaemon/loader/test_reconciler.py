@@ -80,7 +80,7 @@ class FakeStore:
     def last_served(self, _: str) -> int:
         return 0
 
-    def names_served(self) -> list[str]:
+    def names_kept(self) -> list[str]:
         return []
 
     def on_retired(self, _: str) -> None:

@@ -104,3 +104,14 @@ def test_a_link_that_leads_back_to_older_bytes_is_a_new_version(tmp_path: Path) 
     records.on_serving("a", 2, ModelOptions())
     assert records.known(two) == (2, f"{2:064x}") and records.known(one) is None
     assert records.put(one, f"{1:064x}") == 3
+
+
+def test_what_is_kept_of_a_name_goes_with_it(tmp_path: Path) -> None:
+    records = known_after(tmp_path, SOURCE)
+    records.on_serving("a", 1, ModelOptions())
+    records.set_unloaded("b", True)
+    assert records.names_kept() == ["a", "b"]
+    for name in "ab":
+        records.on_retired(name)
+    assert records.names_kept() == [] and not records.is_unloaded("b")
+    assert records.next_version("a") == 2
