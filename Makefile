@@ -54,8 +54,8 @@ test: $(STAMP)   ## run all tests (under about 8 minutes on 2 cores)
 coverage: $(STAMP)  ## measure branch coverage of the core (wire, dispatch, store, loader) and hold it to its floor
 	$(BIN)/python -m tests.rig.coverage_floor
 
-test-soak: $(STAMP)  ## run the long tests: fuzzing, and swaps under load
-	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py
+test-soak: $(STAMP)  ## run the long tests: fuzzing, random schedules, and swaps under load
+	MM_SOAK=1 $(BIN)/python -m pytest --timeout 1800 tests/soak tests/e2e/test_swap.py tests/mmdaemon/loader/test_schedules.py
 
 test-systemd: $(STAMP)  ## test the Debian package under a real systemd, booted in namespaces of its own (root; else skipped)
 	MM_SYSTEMD=1 $(BIN)/python -m pytest --timeout 300 -rs tests/system
