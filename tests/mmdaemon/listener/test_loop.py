@@ -73,6 +73,7 @@ def test_never_more_invocations_than_cores(tmp_path: Path) -> None:
         for client in clients:
             client.infer(client.open(), row(1))
         made.wait_for(lambda: made.queued() == 4)
+        made.gate.wait_inside(2)
         made.gate.open()
         for client in clients:
             assert client.read().type is FrameType.RESULT
