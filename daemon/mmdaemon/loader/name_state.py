@@ -168,7 +168,7 @@ class NameState:
         return self.load is None and self.attempts.of(source) is None and not self.memory.is_stored(source)
 
     def set_unloaded(self, unloaded: bool) -> None:
-        """Note whether its owner took it out of memory, and with which files: those of an unload that holds count too."""
+        """Note whether its owner took it out of memory, and with which files; a second unload adds to them."""
         self.unloaded_with = self.fingerprints().union(self.unloaded_with or ()) if unloaded else None
         self.model.is_unloaded = unloaded
 
