@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.bench import loading, serving
+from tests.bench import loading, overload, serving, swapping
 
 
 def main() -> None:
@@ -16,6 +16,10 @@ def main() -> None:
     serving.report()
     print()
     loading.report()
+    print()
+    swapping.report()
+    print()
+    overload.report()
 
 
 if __name__ == "__main__":

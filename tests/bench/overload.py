@@ -69,7 +69,7 @@ def report() -> None:
         invoke_ms = invoke_us(LiteRt().load(str(path), 1, Traits())) / 1e3
         print(f"{FACTOR:.0f} times the capacity, from {CLIENTS} clients; a model of {invoke_ms:.1f} ms; milliseconds")
         print(f"{'':26} {'peak rps':>8} {'goodput':>8} {'/ peak':>6} | {'answered: p99':>13} ", end="")
-        print(f"{'refused':>8} {'p99':>6} | {'late':>6} {'no reply':>8}")
+        print(f"{'refused':>8} {'p99':>6} | {'late':>6}  {'no reply':>8}")
         _report_queue(folder / "queue", path)
         _report_deadline(folder / "deadline", path)
 
@@ -119,7 +119,7 @@ def _print(name: str, rounds: list[list[float]]) -> None:
     peak, goodput, share, answered, refused, refusal, late, lost = map(statistics.median, zip(*rounds, strict=True))
     print(
         f"{name:26} {peak:8.0f} {goodput:8.0f} {share:6.2f} | {answered:13.1f} {refused:8.0%} {refusal:6.2f} | "
-        f"{late:6.0%} {lost:8.0f}"
+        f"{late:6.0%}  {lost:8.0f}"
     )
 
 

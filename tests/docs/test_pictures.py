@@ -93,6 +93,7 @@ def test_the_readme_quotes_the_run_that_is_kept() -> None:
     words, readme = (FOLDER / "bench.txt").read_text(), (ROOT / "README.md").read_text()
     section = readme.partition("## The cost of a call")[2].partition("\n## ")[0]
     found = dict(re.findall(r"^ *(\S.*?) {2,}([\d.]+) (?:MB|ms)", words, re.MULTILINE))
+    section = " ".join(section.split())
     drop = next(value for name, value in found.items() if name.startswith("4 MB renamed"))
     helper = "the probe's helper apart"
     assert f"first request after {drop} ms" in section
@@ -101,6 +102,31 @@ def test_the_readme_quotes_the_run_that_is_kept() -> None:
     assert f"serve {found['20 models to READY, cold']} ms after its start" in section
     for row in bench.read(words):
         assert f"{row.invoke:,.0f} and {row.library:,.0f}" in section
+
+
+def figures_of(words: str, name: str) -> list[str]:
+    """Return the figures in the line of the bench that begins with a name."""
+    [rest] = re.findall(rf"^{re.escape(name)} {{2,}}(.*)", words, re.MULTILINE)
+    return [figure for figure in rest.split() if figure != "|"]
+
+
+def test_the_readme_quotes_overload_and_a_swap() -> None:
+    words, readme = (FOLDER / "bench.txt").read_text(), (ROOT / "README.md").read_text()
+    section = " ".join(readme.partition("## The cost of a call")[2].partition("\n## ")[0].split())
+    _, _, share, _, _, refusal_ms, *_ = figures_of(words, "a queue of 64")
+    assert f"it still answers {float(share):.0%}".replace("%", " %") in section
+    assert f"99 of 100 refusals come within {refusal_ms} ms" in section
+    plain, swapped = (figures_of(words, name)[2] for name in ("without a swap", "with a swap in the middle"))
+    assert f"is {swapped} ms while its model is replaced, and {plain} ms without a swap" in section
+
+
+def test_the_performance_page_explains_columns_that_the_run_has() -> None:
+    words, page = (FOLDER / "bench.txt").read_text(), (ROOT / "docs/performance.md").read_text()
+    heads = " ".join(line for line in words.splitlines() if "p99" in line)
+    cells = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    named = [name for cell in cells if cell not in ("column", "---") for name in cell.split(", ")]
+    assert len(named) > 14
+    assert not [name for name in named if name not in heads]
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.stem)
