@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from mmclient.testing.model import SHA256, FakeModel
 from mmwire.errors import CapacityError, RequestError
+from mmwire.manifest import is_model_name, unknown_model
+from mmwire.spelling import nearest
 
 
 def find(models: Mapping[str, FakeModel], name: str) -> FakeModel:
@@ -18,7 +19,7 @@ def find(models: Mapping[str, FakeModel], name: str) -> FakeModel:
         RequestError: ``MODEL_NOT_FOUND``.
     """
     if name not in models:
-        raise RequestError("MODEL_NOT_FOUND", f"no model named {name!r}", "mmctl ls lists the models")
+        raise unknown_model(name, models)
     return models[name]
 
 
@@ -37,7 +38,7 @@ def answer(models: Mapping[str, FakeModel], verb: str, arguments: Mapping[str, A
             return _status(models)
         case "show" | "wait" | "load" | "unload":
             name = str(arguments["model"])
-            if verb == "wait" and name not in models and not get_close_matches(name, models):
+            if verb == "wait" and is_model_name(name) and name not in models and not nearest(name, models):
                 raise CapacityError("DEADLINE_EXCEEDED", f"{name!r} does not serve", "mmctl ls lists the models")
             return _answer_for(find(models, name), verb, arguments)
     raise RequestError("BAD_REQUEST", f"unknown verb {verb!r}", "known: ls, show, ps, status, wait, load, unload")
