@@ -26,6 +26,10 @@ class Usage:
     run_us_total: float = 0.0
     row_us: float = math.inf
 
+    def expected_s(self, rows: int) -> float:
+        """Return the seconds that so many rows will take, judged by the rows before; 0 before the first run."""
+        return 0.0 if self.row_us == math.inf else self.row_us * rows / 1e6
+
     def on_run(self, rows: int, run_us: float, failed: bool) -> None:
         """Count one run."""
         self.requests += 1

@@ -7,7 +7,9 @@ Rules:
  4. A lane that needs more cores than are free keeps its turn: no other lane overtakes it, so it cannot starve.
  5. The scheduler asks for another instance only when a request waits, cores are free and no instance is idle. For a
     model without any instance it asks at once.
- 6. A request whose deadline has passed, or whose caller is gone, never starts.
+ 6. A request whose deadline has passed, or whose caller is gone, never starts. Nor does one that waited until its run
+    may end after its deadline, while another waits behind it. One that finds an idle instance always runs, and so the
+    scheduler learns when a model has become faster.
  7. The scheduler replaces a lost instance at once. If that fails, or if the next one is lost before it ran anything, it
     pauses first, each time twice as long. While a model has no instance, its requests are refused as retryable.
 """
@@ -21,7 +23,7 @@ from mmdaemon.dispatch.deployment import Deployment
 from mmdaemon.dispatch.effect import Effects
 from mmdaemon.dispatch.lane import Lane
 from mmdaemon.dispatch.lease import Lease
-from mmdaemon.dispatch.refusal import draining, too_late
+from mmdaemon.dispatch.refusal import draining, lateness, too_late
 from mmdaemon.dispatch.request import Request
 from mmdaemon.dispatch.supply import Supply
 from mmwire.errors import MmError
@@ -217,8 +219,9 @@ class Scheduler:
                 return None
             while lane.waiting:
                 request = lane.waiting[0]
-                if now >= request.deadline:
-                    self._reject(lane, request, too_late())
+                expected_s = deployment.usage.expected_s(request.rows) if len(lane.waiting) > 1 else 0.0
+                if (late := lateness(request.deadline, expected_s, now)) is not None:
+                    self._reject(lane, request, late)
                     continue
                 self.backlog.leave(lane, request)
                 self.backlog.end_turn(lane)

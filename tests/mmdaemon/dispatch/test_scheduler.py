@@ -304,6 +304,27 @@ def test_a_passed_deadline_is_never_started(scheduler: Scheduler, effects: FakeE
     assert [(one, error.code) for one, error in effects.rejected] == [(late, "DEADLINE_EXCEEDED")]
 
 
+def test_a_request_that_waited_too_long_gives_way_to_the_next(scheduler: Scheduler, effects: FakeEffects) -> None:
+    lease = scheduler.admit(request(), 0.0, True)
+    assert lease is not None
+    hopeless, hopeful, last = request(deadline=2.9), request(deadline=3.1), request(deadline=2.9)
+    for one in (hopeless, hopeful, last):
+        scheduler.admit(one, 0.0, True)
+    lease.started = 0.0
+    following = scheduler.finish(lease, 1.0, False)  # a row takes 1 s, and 2 s to be sure
+    assert following is not None and following.request is hopeful
+    assert [(one, error.code) for one, error in effects.rejected] == [(hopeless, "DEADLINE_EXCEEDED")]
+    following.started = 1.0
+    after = scheduler.finish(following, 2.0, False)
+    assert after is not None and after.request is last, "nobody waits behind it"
+
+
+def test_the_first_run_of_a_model_is_expected_to_take_no_time(scheduler: Scheduler, effects: FakeEffects) -> None:
+    waiting = request(deadline=0.001)
+    scheduler.admit(waiting, 0.0, False)
+    assert scheduler.take(0.0) is not None and not effects.rejected
+
+
 def test_expire_refuses_what_is_due_and_nothing_else(scheduler: Scheduler, effects: FakeEffects) -> None:
     scheduler.admit(request(), 0.0, True)
     early, later = request(deadline=1.0), request(deadline=2.0)
