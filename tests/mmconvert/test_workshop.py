@@ -35,7 +35,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(mmconvert, converted, saved_
         env={**os.environ, "TMPDIR": str(scratch)},
         stdout=subprocess.DEVNULL,
     )
-    found = wait_for("the float model is kept", lambda: list(tmp_path.glob("kept/float-*")))
+    found = wait_for("the float model is kept", lambda: list(tmp_path.glob("kept/float_model-*")))
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "out.tflite").exists()
