@@ -10,6 +10,7 @@ import stat
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from mmwire.address import SOCKET_PATH_MAX_BYTES
 from mmwire.errors import ConfigError
 
 BACKLOG = 128
@@ -34,26 +35,26 @@ def open_socket(path: Path, mode: str, group: str) -> socket.socket:
     """
     _make_folder(path.parent)
     _require_free(path)
-    unfinished = path.with_name("~" + path.name[1:])  # no longer than the path, so it fits too
+    unfinished = _unfinished(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     before = os.umask(0o177)
     try:
         unfinished.unlink(missing_ok=True)
         listening.bind(str(unfinished))
         if group:
-            os.chown(unfinished, -1, _group_id(group))
+            _give_to(unfinished, group)
         unfinished.chmod(int(mode, 8))
         listening.listen(BACKLOG)
         unfinished.rename(path)
-    except OSError as error:
+    except (OSError, ConfigError) as error:
         listening.close()
+        with contextlib.suppress(OSError):  # what refused the socket may refuse this too
+            unfinished.unlink(missing_ok=True)
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(
             "CONFIG_INVALID", f"cannot serve on {path}: {error.strerror}", "choose another path with --socket"
         ) from None
-    except ConfigError:
-        listening.close()
-        unfinished.unlink(missing_ok=True)
-        raise
     finally:
         os.umask(before)
     return listening
@@ -110,6 +111,16 @@ def _make_folder(folder: Path) -> None:
         raise ConfigError("CONFIG_INVALID", f"the socket's folder {folder} is not there", f"make it: mkdir -p {folder}")
 
 
+def _unfinished(path: Path) -> Path:
+    """Return where the socket lies until it is ready: beside its path, under a name that no other socket takes.
+
+    The name is that of the socket and the process. Where the path leaves no room for both, only their end is taken.
+    """
+    name = os.fsencode(f"{path.name}.{os.getpid()}")
+    longest = max(SOCKET_PATH_MAX_BYTES - len(os.fsencode(path.parent / "~")), 0)
+    return path.with_name("~" + os.fsdecode(name[max(len(name) - longest, 0) :]))
+
+
 def _require_free(path: Path) -> None:
     """Check that the path is free, or has a socket on which nobody answers.
 
@@ -139,8 +150,15 @@ def _require_free(path: Path) -> None:
     )
 
 
-def _group_id(name: str) -> int:
+def _give_to(socket_path: Path, group: str) -> None:
+    """Give the socket to a group. Without root, a process may give it only to a group of its own."""
     try:
-        return grp.getgrnam(name).gr_gid
+        os.chown(socket_path, -1, grp.getgrnam(group).gr_gid)
     except KeyError:
-        raise ConfigError("CONFIG_INVALID", f"socket.group: there is no group {name!r}") from None
+        raise ConfigError("CONFIG_INVALID", f"socket.group: there is no group {group!r}") from None
+    except OSError as error:
+        raise ConfigError(
+            "CONFIG_INVALID",
+            f"socket.group: cannot give the socket to the group {group!r}: {error.strerror}",
+            "add the daemon's user to that group, or set another socket.group",
+        ) from None

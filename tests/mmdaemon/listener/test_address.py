@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mmdaemon.listener.address import inherited_sockets, open_socket, remove_socket
+from mmwire.address import SOCKET_PATH_MAX_BYTES
 from mmwire.errors import ConfigError
 
 
@@ -60,6 +62,55 @@ def test_an_unknown_group_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no group 'nobody-has-this'"):
         open_socket(tmp_path / "s", "0660", "nobody-has-this")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_group_that_one_may_not_give_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refuse)  # root may give every group
+    with pytest.raises(ConfigError, match="group 'daemon': Operation not permitted") as caught:
+        open_socket(tmp_path / "s", "0660", "daemon")
+    assert "socket.group" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_renamed_to_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ConfigError, match="Input/output error"):
+        open_socket(tmp_path / "s", "0660", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_sockets_of_a_folder_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chmod = Path.chmod
+
+    def interrupted(path: Path, mode: int) -> None:
+        monkeypatch.setattr(Path, "chmod", chmod)
+        with open_socket(tmp_path / "bm.sock", "0660", ""):  # begins while the other one is unfinished
+            chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", interrupted)
+    with open_socket(tmp_path / "am.sock", "0660", ""):
+        connect(tmp_path / "am.sock")
+    assert {path.name for path in tmp_path.iterdir()} == {"am.sock", "bm.sock"}
+
+
+@pytest.mark.parametrize("name_bytes", [1, 2, 20])
+def test_the_longest_path_fits(tmp_path: Path, name_bytes: int) -> None:
+    folder_bytes = SOCKET_PATH_MAX_BYTES - name_bytes - 1
+    folder = tmp_path / ("f" * (folder_bytes - len(os.fsencode(tmp_path)) - 1))
+    folder.mkdir()
+    path = folder / ("s" * name_bytes)
+    assert len(os.fsencode(path)) == SOCKET_PATH_MAX_BYTES
+    with open_socket(path, "0660", ""):
+        connect(path)
+    assert list(folder.iterdir()) == [path]
 
 
 def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
