@@ -10,7 +10,7 @@ DESTDIR ?=
 prefix  ?= /usr
 sysconfdir ?= /etc
 SYSTEM_PYTHON ?= /usr/bin/python3
-PYTHONS ?= 3.10 3.11 3.12 3.13
+PYTHONS ?= 3.11 3.12 3.13
 APP     := $(prefix)/lib/mmdaemon
 UNITS   := $(prefix)/lib/systemd/system
 # Not the whole folder: convert/ beside these is the converter's environment, which the owner of the box made.
@@ -51,7 +51,7 @@ demo: $(STAMP)   ## train, convert, publish, predict: the whole main job on real
 test: $(STAMP)   ## run all tests (under about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
-coverage: $(STAMP)  ## measure branch coverage of the core (wire, dispatch, store, loader) and hold it to its floor
+coverage: $(STAMP)  ## measure branch coverage of the core (wire, dispatch, store, loader, registry) and hold it to its floor
 	$(BIN)/python -m tests.rig.coverage_floor
 
 test-soak: $(STAMP)  ## run the long tests: fuzzing, random schedules, and swaps under load

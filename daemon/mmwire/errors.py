@@ -103,7 +103,7 @@ class RemoteWireError(WireError):
     family: ClassVar[dict[str, Code]] = {
         "BAD_FRAME": Code("the bytes are not a frame of this protocol", EXIT_BUG),
         "FRAME_TOO_LARGE": Code("a frame announces more than the limits allow", EXIT_REFUSED),
-        "UNSUPPORTED_PROTOCOL": Code("the peer speaks a newer protocol than this side", EXIT_REFUSED),
+        "UNSUPPORTED_PROTOCOL": Code("the peer speaks another version of the protocol", EXIT_REFUSED),
     }
 
 
