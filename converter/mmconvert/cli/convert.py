@@ -58,7 +58,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     default=0.01,
     show_default=True,
     metavar="SHARE",
-    help="The most accuracy that the result may lose.",
+    help="Refuse forms that lose more accuracy than this share.",
 )
 @click.option(
     "--objective",
@@ -88,7 +88,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     default=16384,
     show_default=True,
     metavar="MB",
-    help="The most address space, in MB, that each child process may take.",
+    help="Limit the address space of each child process, in MB.",
 )
 @click.option(
     "--time-limit",

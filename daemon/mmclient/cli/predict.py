@@ -62,7 +62,7 @@ class Options:
     help="Write the outputs to this npy, npz, csv or jsonl file.",
 )
 @click.option("--signature", default="", metavar="NAME", help="Run this signature. Default: the model's first.")
-@count_option("--version", "V", "Fail if another version than V answers.", least=1)
+@count_option("--version", "V", "Fail unless version V answers.", least=1)
 @count_option("--top", "K", "Print the K best classes. Default: 5, or 1 when there are several rows.", least=0)
 @click.option("--raw", is_flag=True, help="Print the stored integers of quantized outputs, not their real values.")
 @click.option("--as-image", is_flag=True, help="Accept an image even if the input's shape is not that of an image.")

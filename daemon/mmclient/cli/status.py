@@ -15,7 +15,7 @@ from mmclient.cli.output.table import fields
 def command(console: Console) -> None:
     """Show the daemon's own state.
 
-    That is how long it runs, which runtime it uses and why, how many models are in each state, and what hangs.
+    Print its uptime, its runtime and why, the models in each state, and whatever hangs.
     """
     with console.client() as client:
         document = client.status()

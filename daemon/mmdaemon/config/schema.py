@@ -54,7 +54,8 @@ class LimitsSection:
         max_queue: Requests that may wait for one model.
         max_queued_mb: MiB that the inputs of all waiting requests may take.
         max_request_mb: MiB that the inputs of one request may take.
-        max_output_mb: MiB of replies that a client may leave unread; above it nothing more is read from it.
+        max_output_mb: MiB of replies that a client may leave unread; above it the daemon stops reading from that
+            client.
         max_run_s: Seconds that one invocation may take, for models that set no limit of their own.
         client_stall_s: Seconds that a client may send and read nothing while a frame is half sent or replies wait.
     """
@@ -119,7 +120,7 @@ class ExecutorSection:
         memory_mb: MiB of memory that one process may take; 0 = half of the box's memory.
         total_mb: MiB that all of them together may take. Above it those that were idle for longest are stopped until
             their next request. 0 = half of the box's memory.
-        idle_s: Seconds that a process may be idle before it is stopped until its next request; 0 = for ever.
+        idle_s: Seconds that a process may be idle before it is stopped until its next request; 0 = never stop it.
         start_s: Seconds that a process may take until its model has answered for the first time.
     """
 

@@ -226,11 +226,11 @@ def _run(lease: Lease) -> tuple[Any, MmError | None]:
 
 
 def _nobody() -> None:
-    """Nobody to wake yet."""
+    """Do nothing: no listener has started."""
 
 
 def _log_failure(lease: Lease, error: MmError) -> None:
-    """Log what its caller is told; at the level that nobody has on unless he looks for something."""
+    """Log the failure at debug level."""
     request, version = lease.request, lease.deployment.version
     extra = about(request.model, version, request.request_id, error, request.spec.name)
     LOG.debug("%s version %d, request %d: %s", request.model, version, request.request_id, error, extra=extra)

@@ -12,7 +12,7 @@ from mmwire.errors import MmError
 
 @dataclass(slots=True)
 class Notes:
-    """What the scheduler asked for since the notes before.
+    """What the scheduler asked for since the last ``take``.
 
     Attributes:
         wakes: Whether one more thread is wanted.

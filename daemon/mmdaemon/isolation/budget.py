@@ -35,7 +35,7 @@ def choose(candidates: Sequence[IdleDeployment], taken_bytes: int, total_bytes: 
         candidates: The deployments that could be stopped.
         taken_bytes: The memory of all processes, busy ones included.
         total_bytes: The memory that they may take together.
-        idle_s: How long a deployment may be idle; 0 = for ever.
+        idle_s: How long a deployment may be idle; 0 = never stop it.
     """
     chosen: list[Deployment] = []
     for candidate in sorted(candidates, key=lambda candidate: candidate.idle_s, reverse=True):
@@ -51,7 +51,7 @@ class Budget:
     Args:
         scheduler: Gives the scheduler under its monitor.
         total_bytes: The memory that all processes may take together.
-        idle_s: How long a deployment may be idle; 0 = for ever.
+        idle_s: How long a deployment may be idle; 0 = never stop it.
 
     Thread: one at a time.
     """

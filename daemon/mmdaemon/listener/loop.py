@@ -47,7 +47,7 @@ class ClientLimits:
     Attributes:
         frame: How much a client may send in a frame.
         connections: How many clients may be connected; the next one is refused with an error.
-        output_bytes: Bytes of replies that a client may leave unread; above it nothing more is read from it.
+        output_bytes: Bytes of replies that a client may leave unread; above it the daemon stops reading from it.
         stall_s: Seconds that a client may move nothing in the middle of a frame or with replies to read.
     """
 

@@ -36,7 +36,7 @@ class Peer:
         sock: Connected, non-blocking.
         epoll: Watches the socket.
         limits: How much the client may send in a frame.
-        max_output_bytes: Bytes of replies that the client may leave unread; above it nothing more is read from it.
+        max_output_bytes: Bytes of replies that the client may leave unread; above it the daemon stops reading from it.
     """
 
     def __init__(self, sock: socket.socket, epoll: select.epoll, limits: FrameLimits, max_output_bytes: int) -> None:

@@ -6,7 +6,7 @@ from mmwire.errors import CapacityError, MmError, RequestError
 
 
 def loading(name: str, error: MmError | None = None) -> CapacityError:
-    """Return the error for a model on its way; ``error`` is why it takes longer."""
+    """Return the error for a model that is still loading; ``error`` says why it is late."""
     why = f": {error.message}" if error else ""
     return CapacityError("MODEL_LOADING", f"model {name!r} does not serve yet{why}", "try again, or mmctl wait")
 

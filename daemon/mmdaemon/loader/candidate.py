@@ -64,7 +64,7 @@ def stored_candidates(sources: Iterable[FolderSource], version: int) -> list[Sto
 
 
 def place_of(candidate: Candidate) -> Place:
-    """Return what tells a candidate from the others of its name."""
+    """Return the key of a candidate among those of the same name."""
     return (candidate.path, candidate.version) if isinstance(candidate, FolderSource) else candidate.version
 
 

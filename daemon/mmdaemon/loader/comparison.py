@@ -1,4 +1,4 @@
-"""Shows each look and each result of a load to the states of the names, and applies the effects that follow.
+"""Passes each scan and each finished load to the states of the names, and applies the effects that follow.
 
 No threads, no clock, no files: the reconciler hands both in.
 """
@@ -153,11 +153,11 @@ class Comparison:
         return any(state.load is not None for state in self._states.values())
 
     def is_undecided(self, name: str) -> bool:
-        """Return whether something of a name may serve soon that does not yet."""
+        """Return whether a candidate of this name is still settling, loading or due."""
         return name in self._states and self._states[name].is_undecided
 
     def is_overtaken(self, name: str) -> bool:
-        """Return whether more of a name is known, or due, than its last load brought."""
+        """Return whether a name's files changed during its last load, or a stored version is about to be tried."""
         return name in self._states and self._states[name].is_overtaken
 
     def news_in(self, snapshot: Snapshot) -> list[FolderSource]:

@@ -93,7 +93,7 @@ def _on_missing(state: NameState, pace: Pace, now: float) -> list[Effect]:
 
 
 def _problem_counts_from(state: NameState, problem: MmError | None, pace: Pace, now: float) -> float:
-    """Return from when on a problem counts. install(1) and other tools give a file its rights last."""
+    """Return when a problem may be reported. Tools such as install(1) set permissions last."""
     if problem is None or not problem.retryable:
         state.problem_since = None
         return -math.inf

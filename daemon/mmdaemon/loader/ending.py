@@ -85,7 +85,7 @@ def _on_refused(state: NameState, load: Load, version: int, refused: Refused, no
 
 
 def _is_recalled(state: NameState, now: float) -> bool:
-    """Return whether the next look brings up what the store has."""
+    """Return whether the next look loads the version in the store."""
     stored = stored_candidates(state.sources, state.recallable)
     return plan(stored, state.attempts, 0, lambda _: None, now).start is not None
 

@@ -68,7 +68,7 @@ class Instances:
             return instance
 
     def adopt(self, deployment: Deployment, spec: LoadSpec) -> None:
-        """Keep what adding instances to a deployment takes, until ``release``."""
+        """Keep the blob and options that more instances need, until ``release``."""
         with self._lock:
             self._specs[deployment] = spec
 

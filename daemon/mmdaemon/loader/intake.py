@@ -162,7 +162,7 @@ class _StoredIntake:
         return self.source.version, self._record().sha256
 
     def copy(self) -> tuple[int, str]:
-        """There is nothing to copy from: say again which bytes it is."""
+        """Nothing is copied: return the stored version and SHA-256."""
         return self.known()
 
     def check(self, blob: OpenBlob) -> None:
@@ -178,7 +178,7 @@ class _StoredIntake:
         return read_options(self._record().options)
 
     def labels(self) -> list[str] | None:
-        """Labels that cannot be read keep nothing that only the store has from serving."""
+        """Return the labels. A version from the store serves even if its labels cannot be read."""
         try:
             return parse_labels(_text(self.source.labels)) if self.source.labels else None
         except MmError:

@@ -76,7 +76,10 @@ class Sight:
     is_settled: Callable[[FolderSource], float | None] = lambda _: None
 
     def proves_gone(self, version: int) -> bool:
-        """Return whether a version has no place in the folder any more; a place that cannot be used is one."""
+        """Return whether a version has no place in the folder any more.
+
+        An unusable entry (a FIFO, an unreadable file) still counts as a place.
+        """
         seen = {None, version}
         return not (self.hides_all or seen & self.unusable or seen.intersection(s.version for s in self.sources))
 
@@ -109,7 +112,7 @@ class NameState:
         sources: Its files at the last look.
         attempts: What came of its candidates.
         load: The load under way.
-        is_overtaken: Whether more is known, or due, than the load that began last will bring.
+        is_overtaken: Whether its files changed during its last load, or a stored version is about to be tried.
         look_again: When there is something to decide without a further hint, in monotonic seconds.
         problem_since: The text of the last problem that may pass, and since when it stands.
         missing_since: Since when no file of it has been there.
@@ -140,7 +143,7 @@ class NameState:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether something of it may serve soon that does not yet."""
+        """Whether a candidate of this name is still settling, loading or due."""
         is_in_doubt = self.phase is None and self.problem_since is not None
         return self.is_overtaken or self.load is not None or is_in_doubt
 
@@ -202,7 +205,7 @@ class NameState:
             self.model.move(number, state, reason=reason)
 
     def leave_loading(self, number: int, state: VersionState | None) -> None:
-        """Move the version of a load that ended as something else on; None drops it."""
+        """Give the version of a finished load its next state; None drops it."""
         version = self.model.versions.get(number)
         if version is None or version.state not in (VersionState.LOADING, VersionState.SETTLING):
             return

@@ -94,7 +94,7 @@ class Waiting:
 
         Args:
             looks: How many looks were taken.
-            is_undecided: Whether something of a name may serve soon that does not yet.
+            is_undecided: Whether a candidate of a name is still settling, loading or due.
             now: Monotonic seconds.
         """
         self._compare()
