@@ -61,7 +61,7 @@ class Arrivals:
         self._check = check
         self._instances = instances
         self._box = box
-        self._refused: set[str] = set()  # keys of trials that this start has refused; each operation on it is atomic
+        self._refused: set[str] = set()  # keys of models that this start refuses; each operation on it is atomic
 
     def bring_up(self, candidate: Candidate, number: int) -> Result:
         """Store, try, load and warm up: slow, and never raises for what a file is.
@@ -144,8 +144,7 @@ class Arrivals:
             if result.code == "MODEL_CRASHED":  # a stray signal looks like this: only what happens twice is believed
                 result = self._check(blob, threads)
             trials.put(key, result)
-        if not result.ok:
-            self._refused.add(key)
+        (self._refused.discard if result.ok else self._refused.add)(key)
         return result
 
 

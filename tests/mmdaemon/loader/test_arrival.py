@@ -247,10 +247,12 @@ def test_a_refusal_outlives_a_restart_and_is_tried_again_when_asked(
     (tmp_path / "models" / "a.tflite").write_bytes(tiny.add_constant(1))
     [source] = scan(tmp_path / "models").sources["a"]
     assert isinstance(start(CountingRuntime(), trial=Trials(CRASH)).bring_up(source, 1), Refused)
-    later = Trials(TrialResult(True))
+    tensors = (TensorSpec("x", "float32", (-1, 4)),)
+    later = Trials(TrialResult(True, signatures=[SignatureSpec("serve", tensors, tensors).as_dict()]))
     restarted = start(CountingRuntime(), trial=later)
     assert isinstance(restarted.bring_up(source, 1), Refused) and later.count == 0, "a restart tries nothing twice"
     assert isinstance(restarted.bring_up(source, 1), Arrived), "as after mmctl load, or a touch"
+    assert isinstance(restarted.bring_up(source, 1), Arrived) and later.count == 1, "a good result counts from then on"
 
 
 def test_bytes_that_no_name_needs_leave_the_store(tmp_path: Path, start: Callable[..., Start]) -> None:
